@@ -1,0 +1,29 @@
+/* Element types. The numbers are those of the wire (proto/gradfold.proto). */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum dtype {
+    DTYPE_F32 = 1,
+    DTYPE_F64 = 2,
+    DTYPE_F16 = 3,
+    DTYPE_BF16 = 4,
+    DTYPE_I32 = 5,
+    DTYPE_I64 = 6,
+};
+
+/* True for the six above: a number off the wire may be any int. */
+bool dtype_valid(int dtype);
+
+/* Bytes of an element; dtype must be valid. */
+size_t dtype_size(enum dtype dtype);
+
+/* "f32", "bf16" …; "?" for an invalid one. Static storage. */
+const char *dtype_name(int dtype);
+
+bool dtype_is_float(enum dtype dtype);
+
+/* May a contribution of dtype `from` go to a node of dtype `to`? Equal, or one of the widenings
+ * f16, bf16 -> f32, f64; f32 -> f64; i32 -> i64, all of which are exact. */
+bool dtype_widens(enum dtype from, enum dtype to);

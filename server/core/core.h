@@ -1,0 +1,232 @@
+/* The core: gradfold's rules as one state machine. An event comes in, an update comes out.
+ *
+ * There is no clock, socket, thread, file or callback in here. Time is an input, and what the core wants
+ * done is a list of actions, to be carried out in their order before the next step:
+ *
+ *   ACTION_REPLY         answer a request; a push that was refused in mid-body is drained from then on
+ *   ACTION_GRANT         read the body of peer->intake.push into its staging
+ *   ACTION_PERSIST       make the push durable, then EVENT_PERSISTED; the verdict leaves only after that
+ *   ACTION_FOLD          run fold_task_run() anywhere, then EVENT_FOLDED
+ *   ACTION_ROUND_CLOSED  tell the log
+ *
+ * Memory: what an action points to belongs to the core and is valid until the next step, except
+ *   - staging that was granted is lent until EVENT_BODY_COMPLETE or EVENT_BODY_DROPPED,
+ *   - a fold task is lent until EVENT_FOLDED,
+ *   - the pull of an OK pull reply is lent until EVENT_SENT. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/heap.h"
+#include "base/list.h"
+#include "base/pool.h"
+#include "core/body.h"
+#include "core/job.h"
+#include "core/limits.h"
+
+struct core_config {
+    uint64_t staging_bytes;     /* bodies of pushes: admitted, until folded */
+    uint64_t result_bytes;      /* dense arrays of rounds, until retired and sent */
+    uint64_t accumulator_bytes; /* what was folded before its round closed */
+    uint64_t max_body_bytes;
+    unsigned fold_tasks; /* a fold is cut into so many tasks at most (1 …) */
+};
+
+enum request_kind { /* numbered as the fields of the wire's oneof */
+    REQUEST_HELLO = 2,
+    REQUEST_CREATE_JOB = 3,
+    REQUEST_DESCRIBE_JOB = 4,
+    REQUEST_LIST_JOBS = 5,
+    REQUEST_DELETE_JOB = 6,
+    REQUEST_PUSH = 7,
+    REQUEST_PULL = 8,
+    REQUEST_CLOSE_ROUND = 9,
+};
+
+enum verdict { VERDICT_ACCEPTED = 1, VERDICT_DUPLICATE = 2 };
+
+/* -- Requests, as the wire brings them; borrowed for the step ---------------------------------- */
+
+struct push_offer {
+    const char *job;
+    bool has_round;
+    uint64_t round;
+    uint32_t worker;
+    uint64_t sequence;
+    bool final;
+    bool has_checksum;
+    uint64_t checksum; /* XXH3-64 of the body */
+    const struct contribution *contributions;
+    size_t n_contributions;
+    uint64_t body_bytes;
+};
+
+struct pull_offer {
+    const char *job;
+    bool has_round;
+    uint64_t round;
+    const uint64_t *nodes; /* none: all, ascending */
+    size_t n_nodes;
+    uint64_t wait_ms;
+};
+
+struct close_offer {
+    const char *job;
+    bool has_round;
+    uint64_t round;
+};
+
+/* -- Replies ------------------------------------------------------------------------------------ */
+
+struct reply {
+    struct peer *peer; /* never one that is lost */
+    uint64_t request_id;
+    enum request_kind request;
+    struct error error; /* the fields below are set with CODE_OK only */
+    uint64_t now_ms;    /* of the step, for ages */
+    struct job *job;    /* CREATE_JOB, DESCRIBE_JOB */
+    bool created;       /* CREATE_JOB */
+    struct round *round_status; /* CLOSE_ROUND */
+    enum verdict verdict;       /* PUSH */
+    uint64_t round;             /* PUSH */
+    uint32_t ignored;           /* PUSH */
+    struct pull *pull;          /* PULL: read with core/pull.h, then EVENT_SENT */
+};
+
+enum action_kind { ACTION_REPLY, ACTION_GRANT, ACTION_PERSIST, ACTION_FOLD, ACTION_ROUND_CLOSED };
+
+struct action {
+    struct list link;
+    enum action_kind kind;
+    union {
+        const struct reply *reply;
+        struct peer *granted; /* the push is peer->intake.push */
+        struct push *push;
+        struct fold_task *task;
+        const struct round *round;
+    };
+};
+
+/* -- A connection, as the core sees it ---------------------------------------------------------- */
+
+enum intake_state {
+    INTAKE_NONE,    /* no push; a new one may be offered */
+    INTAKE_WAITING, /* offered, no staging yet: stop reading until ACTION_GRANT or ACTION_REPLY */
+    INTAKE_GRANTED, /* the body is on its way */
+    INTAKE_REFUSED, /* was granted, then refused: drop the body, EVENT_BODY_DROPPED */
+};
+
+/* The push whose header or body a connection is at. There is one at most. */
+struct intake {
+    enum intake_state state;
+    struct push *push;
+    struct body_check check;
+    struct list link; /* job.intakes */
+    struct list wait; /* core.waiting, while INTAKE_WAITING */
+    uint64_t sequence;
+    struct key_print *print; /* owned by the push's tail end */
+    struct action action;
+    struct reply reply;
+};
+
+/* Embedded by whoever owns the connection; zeroed, then peer_init(). */
+struct peer {
+    struct intake intake;
+    struct list pulls; /* waiting ones */
+    unsigned n_pulls;
+};
+
+void peer_init(struct peer *peer);
+
+/* -- Events ------------------------------------------------------------------------------------- */
+
+enum event_kind {
+    /* Requests: peer and request_id are set. PUSH must not be offered while an intake is under way. */
+    EVENT_CREATE_JOB,
+    EVENT_DESCRIBE_JOB,
+    EVENT_LIST_JOBS,
+    EVENT_DELETE_JOB,
+    EVENT_PUSH,
+    EVENT_PULL,
+    EVENT_CLOSE_ROUND,
+    /* What happened to what the core asked for. */
+    EVENT_BODY_COMPLETE, /* peer: all of the granted staging is filled, and body_received() saw it */
+    EVENT_BODY_DROPPED,  /* peer: nobody writes to the granted staging any more */
+    EVENT_PERSISTED,     /* push */
+    EVENT_FOLDED,        /* task */
+    EVENT_SENT,          /* pull: nobody reads from its results any more */
+    /* The world. */
+    EVENT_PEER_LOST, /* peer, after BODY_DROPPED: is forgotten with this step */
+    EVENT_TICK,      /* time passed */
+    EVENT_STOP,      /* from now on requests are answered UNAVAILABLE */
+};
+
+struct event {
+    enum event_kind kind;
+    uint64_t now_ms; /* monotonic, never going back */
+    struct peer *peer;
+    uint64_t request_id;
+    union {
+        const struct job_spec *spec;
+        const char *job; /* DESCRIBE_JOB, DELETE_JOB */
+        const struct push_offer *offer;
+        const struct pull_offer *ask;
+        const struct close_offer *close;
+        struct push *push;
+        struct fold_task *task;
+        struct pull *pull;
+    };
+};
+
+#define NO_WAKE UINT64_MAX
+
+/* What a step wants done. Owned by the caller, who may reuse it for every step. */
+struct update {
+    struct list actions; /* struct action, in order */
+    uint64_t wake_at_ms; /* a TICK is due then; NO_WAKE: none */
+    /* Room for the answer to the event itself. */
+    struct action action;
+    struct reply reply;
+};
+
+/* -- The machine -------------------------------------------------------------------------------- */
+
+struct core;
+
+/* NULL without memory. */
+struct core *core_new(const struct core_config *config);
+
+/* No fold, no body and no sending pull may be under way; peers are forgotten. NULL is allowed. */
+void core_free(struct core *core);
+
+void core_step(struct core *core, const struct event *event, struct update *update);
+
+/* Nothing is being folded or persisted, and no round is closing: a stopping server may end. */
+bool core_idle(const struct core *core);
+
+/* -- For those who watch: valid until the next step --------------------------------------------- */
+
+struct core_stats {
+    uint64_t jobs;
+    uint64_t pushes_accepted, pushes_duplicate;
+    uint64_t replies[CODE_COUNT]; /* by code, all requests */
+    uint64_t contributions_accepted, contributions_ignored;
+    uint64_t accepted_bytes;
+    uint64_t rounds_closed, pushes_discarded;
+    uint64_t folds, folds_early, folded_bytes;
+    uint64_t staging_used, staging_max, staging_kept;
+    uint64_t results_used, results_max;
+    uint64_t accumulators_used, accumulators_max;
+    uint64_t pushes_waiting, pulls_waiting, bodies_receiving, folds_running;
+};
+
+void core_stats(const struct core *core, struct core_stats *stats);
+
+/* By name, or NULL. */
+struct job *core_find_job(const struct core *core, const char *name);
+
+/* struct job.link, in the order of creation. */
+const struct list *core_jobs(const struct core *core);

@@ -1,0 +1,34 @@
+/* A pull: which sums a worker asked for, waiting until they can be read, then being sent. */
+#pragma once
+
+#include "core/core.h"
+#include "core/round.h"
+
+struct pull {
+    struct list link;      /* round.pulls while waiting */
+    struct list peer_link; /* peer.pulls while waiting */
+    struct heap_node deadline;
+    struct job *job;     /* referenced */
+    struct round *round; /* while waiting */
+    struct results *results; /* referenced once answered; NULL: all asked is zero */
+    uint64_t number;         /* of the round */
+    enum round_state state;  /* as the reply says: CLOSED, or OPEN for nodes complete before */
+    bool all;                /* every node of the tape, ascending */
+    size_t n_nodes;
+    size_t ready; /* the first so many asked nodes are complete */
+    struct action action;
+    struct reply reply;
+    uint32_t *contributions; /* of each asked node, when answered */
+    uint32_t nodes[];        /* unless all */
+};
+
+/* One gradient of an answered pull. */
+struct gradient {
+    const struct node *node;
+    uint64_t id;
+    uint32_t contributions;
+    const unsigned char *data; /* node->bytes of them; NULL: all zero */
+};
+
+/* i < pull->n_nodes. */
+void pull_gradient(const struct pull *pull, size_t i, struct gradient *gradient);
