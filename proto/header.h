@@ -1,8 +1,9 @@
 /* Headers: protobuf messages unpacked into a bounded arena.
  *
- * protobuf-c allocates field by field without a bound; here every allocation is a pointer increment in the
- * caller's arena, and what exceeds the arena's limit fails cleanly, so that a hostile header costs
- * bounded memory and time. The message dies with the arena (arena_reset); it is never freed by itself. */
+ * protobuf-c allocates field by field without a bound; here every allocation is a pointer increment
+ * in the caller's arena, and what exceeds the arena's limit fails cleanly, so that a hostile header
+ * costs bounded memory and time. The message dies with the arena (arena_reset); it is never freed
+ * by itself. */
 #pragma once
 
 #include <stddef.h>
@@ -13,8 +14,8 @@
 #include "base/must.h"
 #include "gradfold.pb-c.h"
 
-/* CODE_MALFORMED: no such message; CODE_RESOURCE_EXHAUSTED: a valid beginning that needs more than the arena may
- * take. *request is set on success only and lives in the arena alone. */
+/* CODE_MALFORMED: no such message; CODE_RESOURCE_EXHAUSTED: a valid beginning that needs more than
+ * the arena may take. *request is set on success only and lives in the arena alone. */
 MUST_USE enum code header_unpack_request(struct arena *arena, const uint8_t *bytes, size_t n,
                                          Gradfold__V1__Request **request, struct error *error);
 MUST_USE enum code header_unpack_response(struct arena *arena, const uint8_t *bytes, size_t n,
