@@ -1,0 +1,1 @@
+"""The rules of tests/tidy: functions from a Source, or from the whole tree, to findings."""
