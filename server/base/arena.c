@@ -3,7 +3,11 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-enum { ALIGN = 16, CHUNK_MIN = 8 * 1024, CHUNK_MAX = 1024 * 1024 };
+enum {
+    ALIGN = 16,
+    CHUNK_MIN = 8 * 1024,
+    CHUNK_MAX = 1024 * 1024
+};
 
 struct arena_chunk {
     struct arena_chunk *older;

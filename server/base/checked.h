@@ -1,4 +1,5 @@
-/* Arithmetic on lengths that come from outside: false means overflow, and the output is untouched. */
+/* Arithmetic on lengths that come from outside: false means overflow, and the output is untouched.
+ */
 #pragma once
 
 #include <stdbool.h>

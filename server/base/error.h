@@ -1,4 +1,5 @@
-/* An error on its way to somebody who can read it: a code and a message of fixed size, no allocation.
+/* An error on its way to somebody who can read it: a code and a message of fixed size, no
+ * allocation.
  *
  * The place that decides fills it; each layer on the way back may put in front what it knows:
  * "push from worker 3: node 17: shape [3,4], expected [4,3]". */
@@ -6,7 +7,9 @@
 
 #include "base/code.h"
 
-enum { ERROR_MESSAGE_MAX = 384 };
+enum {
+    ERROR_MESSAGE_MAX = 384
+};
 
 struct error {
     enum code code; /* CODE_OK: no error, the message is empty */

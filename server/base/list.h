@@ -1,5 +1,5 @@
-/* An intrusive, circular, doubly linked list: the link lives in the element, so nothing is allocated
- * and an element leaves its list in constant time without knowing which one that is. */
+/* An intrusive, circular, doubly linked list: the link lives in the element, so nothing is
+ * allocated and an element leaves its list in constant time without knowing which one that is. */
 #pragma once
 
 #include <stdbool.h>
@@ -14,8 +14,8 @@ struct list {
 #define list_entry(link, type, member) ((type *)(void *)((char *)(link)-offsetof(type, member)))
 
 /* Visits each link; the visited one may be removed meanwhile. */
-#define list_each(link, head)                                                                      \
-    for (struct list *link = (head)->next, *link##_next = link->next; link != (head);              \
+#define list_each(link, head)                                                         \
+    for (struct list *link = (head)->next, *link##_next = link->next; link != (head); \
          link = link##_next, link##_next = link->next)
 
 static inline void list_init(struct list *l)

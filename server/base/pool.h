@@ -30,6 +30,10 @@ uint64_t pool_cost(uint64_t bytes);
 /* Could pool_take succeed now, as far as the budget is concerned? */
 bool pool_fits(const struct pool *pool, uint64_t bytes);
 
+/* Memory beside the pool that counts against its budget (which it may exceed), and its return. */
+void pool_charge(struct pool *pool, uint64_t bytes);
+void pool_discharge(struct pool *pool, uint64_t bytes);
+
 uint64_t pool_used(const struct pool *pool); /* in use, as cost */
 uint64_t pool_kept(const struct pool *pool); /* given back and kept */
 uint64_t pool_max(const struct pool *pool);

@@ -31,7 +31,9 @@ bool shape_equal(const uint64_t *a, size_t a_ndim, const uint64_t *b, size_t b_n
 
 const char *shape_text(char text[static SHAPE_TEXT_MAX], const uint64_t *shape, size_t ndim)
 {
-    enum { ROOM_FOR_ONE_MORE = 30 }; /* a comma, 20 digits, ",...]" and the end */
+    enum {
+        ROOM_FOR_ONE_MORE = 30
+    }; /* a comma, 20 digits, ",...]" and the end */
     size_t at = (size_t)snprintf(text, SHAPE_TEXT_MAX, "[");
     for (size_t i = 0; i < ndim; i++) {
         if (at > SHAPE_TEXT_MAX - ROOM_FOR_ONE_MORE) {

@@ -1,29 +1,32 @@
 /* A fold of one round: what to add or read out, cut into tasks for the thread pool.
  *
- * The batch takes the terms of its slots by value when it is made, so that the core may go on; a task
- * touches only its own ranges of blocks, the accumulators of the batch and the round's results. */
+ * The batch takes the terms of its slots by value when it is made, so that the core may go on; a
+ * task touches only its own ranges of blocks, the accumulators of the batch and the round's
+ * results. */
 #pragma once
 
 #include "core/core.h"
 #include "core/round.h"
 
 struct fold_item {
-    const struct node *node;
-    struct slot *slot; /* the core's; tasks do not look at it */
+    struct slot *slot; /* the core's: tasks do not look at it */
+    uint32_t node_id;
+    struct fold_rule rule;
+    uint64_t elements;
+    uint64_t contributions; /* the divisor of a mean */
     struct accumulator *sum;
     struct terms terms;
-    uint64_t contributions; /* the divisor of a mean */
-    void *out;              /* NULL: add into the accumulator */
-    struct fold_rule rule;
-    atomic_bool failed; /* out: a block got no memory; read-out: out of range */
+    void *out;          /* where to read out; NULL: add into the accumulator */
+    atomic_bool failed; /* a block got no memory; or, reading out, is out of range */
 };
 
+/* Covers `blocks` blocks from `block` of `item` on, going on into the next items. */
 struct fold_task {
     struct action action; /* ACTION_FOLD */
     struct batch *batch;
-    size_t item;    /* starts at this block of this item … */
+    size_t item;
     uint64_t block;
-    uint64_t blocks; /* … and covers so many blocks, going on into the next items */
+    uint64_t blocks;
 };
 
 enum batch_purpose {
@@ -38,11 +41,21 @@ struct batch {
     size_t n_items;
     struct fold_item *items;
     struct tensor *tensors; /* of all items */
+    uint64_t bytes;         /* of the tensors, for the statistics */
     unsigned n_tasks;
     unsigned running;
-    uint64_t bytes; /* of the tensors, for the statistics */
-    struct fold_task tasks[];
+    struct fold_task *tasks;
 };
 
-/* Does the work of a task. Pure: may run on any thread, while others run the batch's other tasks. */
+/* Does the work of a task. Pure: may run on any thread, while others run the batch's other tasks.
+ */
 void fold_task_run(struct fold_task *task);
+
+/* Makes a batch of what the purpose asks for and starts its tasks. False when memory is lacking:
+ * nothing has changed. With nothing to fold *started is NULL. */
+MUST_USE bool batch_start(struct core *core, struct update *update, struct round *round,
+                          enum batch_purpose purpose, struct batch **started);
+
+/* All tasks are done: drops the terms that are in the sums now, marks nodes complete. Frees the
+ * batch. */
+void batch_finish(struct core *core, struct batch *batch);

@@ -1,6 +1,6 @@
-/* The body of a push while it arrives: where the next bytes go, and the two checks that are made on each
- * piece while it is still in the cache (checksum, non-finite values). Runs outside the core's step,
- * on memory that was granted to this connection. */
+/* The body of a push while it arrives: where the next bytes go, and the two checks that are made on
+ * each piece while it is still in the cache (checksum, non-finite values). Runs outside the core's
+ * step, on memory that was granted to this connection. */
 #pragma once
 
 #include <stdbool.h>
@@ -8,7 +8,6 @@
 #include <stdint.h>
 
 struct intake;
-struct push;
 struct XXH3_state_s;
 
 struct body_check {
@@ -22,7 +21,8 @@ struct body_check {
     struct XXH3_state_s *hash; /* NULL: no checksum was given */
 };
 
-/* Where the next bytes belong: *room bytes at the returned address; NULL and 0 when the body is complete. */
+/* Where the next bytes belong: *room bytes at the returned address; NULL and 0 when the body is
+ * complete. */
 unsigned char *body_room(const struct intake *intake, uint64_t *room);
 
 /* n more bytes (at most the room) have been put there: check them. */

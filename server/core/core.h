@@ -1,13 +1,12 @@
 /* The core: gradfold's rules as one state machine. An event comes in, an update comes out.
  *
- * There is no clock, socket, thread, file or callback in here. Time is an input, and what the core wants
- * done is a list of actions, to be carried out in their order before the next step:
+ * There is no clock, socket, thread, file or callback in here. Time is an input, and what the core
+ * wants done is a list of actions, to be carried out in their order before the next step:
  *
- *   ACTION_REPLY         answer a request; a push that was refused in mid-body is drained from then on
- *   ACTION_GRANT         read the body of peer->intake.push into its staging
- *   ACTION_PERSIST       make the push durable, then EVENT_PERSISTED; the verdict leaves only after that
- *   ACTION_FOLD          run fold_task_run() anywhere, then EVENT_FOLDED
- *   ACTION_ROUND_CLOSED  tell the log
+ *   ACTION_REPLY         answer a request; a push that was refused in mid-body is drained from then
+ * on ACTION_GRANT         read the body of peer->intake.push into its staging ACTION_PERSIST make
+ * the push durable, then EVENT_PERSISTED; the verdict leaves only after that ACTION_FOLD run
+ * fold_task_run() anywhere, then EVENT_FOLDED ACTION_ROUND_CLOSED  tell the log
  *
  * Memory: what an action points to belongs to the core and is valid until the next step, except
  *   - staging that was granted is lent until EVENT_BODY_COMPLETE or EVENT_BODY_DROPPED,
@@ -46,7 +45,10 @@ enum request_kind { /* numbered as the fields of the wire's oneof */
     REQUEST_CLOSE_ROUND = 9,
 };
 
-enum verdict { VERDICT_ACCEPTED = 1, VERDICT_DUPLICATE = 2 };
+enum verdict {
+    VERDICT_ACCEPTED = 1,
+    VERDICT_DUPLICATE = 2
+};
 
 /* -- Requests, as the wire brings them; borrowed for the step ---------------------------------- */
 
@@ -79,16 +81,17 @@ struct close_offer {
     uint64_t round;
 };
 
-/* -- Replies ------------------------------------------------------------------------------------ */
+/* -- Replies ------------------------------------------------------------------------------------
+ */
 
 struct reply {
     struct peer *peer; /* never one that is lost */
     uint64_t request_id;
     enum request_kind request;
-    struct error error; /* the fields below are set with CODE_OK only */
-    uint64_t now_ms;    /* of the step, for ages */
-    struct job *job;    /* CREATE_JOB, DESCRIBE_JOB */
-    bool created;       /* CREATE_JOB */
+    struct error error;         /* the fields below are set with CODE_OK only */
+    uint64_t now_ms;            /* of the step, for ages */
+    struct job *job;            /* CREATE_JOB, DESCRIBE_JOB */
+    bool created;               /* CREATE_JOB */
     struct round *round_status; /* CLOSE_ROUND */
     enum verdict verdict;       /* PUSH */
     uint64_t round;             /* PUSH */
@@ -96,7 +99,13 @@ struct reply {
     struct pull *pull;          /* PULL: read with core/pull.h, then EVENT_SENT */
 };
 
-enum action_kind { ACTION_REPLY, ACTION_GRANT, ACTION_PERSIST, ACTION_FOLD, ACTION_ROUND_CLOSED };
+enum action_kind {
+    ACTION_REPLY,
+    ACTION_GRANT,
+    ACTION_PERSIST,
+    ACTION_FOLD,
+    ACTION_ROUND_CLOSED
+};
 
 struct action {
     struct list link;
@@ -110,7 +119,8 @@ struct action {
     };
 };
 
-/* -- A connection, as the core sees it ---------------------------------------------------------- */
+/* -- A connection, as the core sees it ----------------------------------------------------------
+ */
 
 enum intake_state {
     INTAKE_NONE,    /* no push; a new one may be offered */
@@ -126,8 +136,6 @@ struct intake {
     struct body_check check;
     struct list link; /* job.intakes */
     struct list wait; /* core.waiting, while INTAKE_WAITING */
-    uint64_t sequence;
-    struct key_print *print; /* owned by the push's tail end */
     struct action action;
     struct reply reply;
 };
@@ -137,14 +145,17 @@ struct peer {
     struct intake intake;
     struct list pulls; /* waiting ones */
     unsigned n_pulls;
+    struct list committed; /* pushes to be answered when they are persisted */
 };
 
 void peer_init(struct peer *peer);
 
-/* -- Events ------------------------------------------------------------------------------------- */
+/* -- Events -------------------------------------------------------------------------------------
+ */
 
 enum event_kind {
-    /* Requests: peer and request_id are set. PUSH must not be offered while an intake is under way. */
+    /* Requests: peer and request_id are set. PUSH must not be offered while an intake is under way.
+     */
     EVENT_CREATE_JOB,
     EVENT_DESCRIBE_JOB,
     EVENT_LIST_JOBS,
@@ -153,7 +164,8 @@ enum event_kind {
     EVENT_PULL,
     EVENT_CLOSE_ROUND,
     /* What happened to what the core asked for. */
-    EVENT_BODY_COMPLETE, /* peer: all of the granted staging is filled, and body_received() saw it */
+    EVENT_BODY_COMPLETE, /* peer: all of the granted staging is filled, and body_received() saw it
+                          */
     EVENT_BODY_DROPPED,  /* peer: nobody writes to the granted staging any more */
     EVENT_PERSISTED,     /* push */
     EVENT_FOLDED,        /* task */
@@ -192,7 +204,8 @@ struct update {
     struct reply reply;
 };
 
-/* -- The machine -------------------------------------------------------------------------------- */
+/* -- The machine --------------------------------------------------------------------------------
+ */
 
 struct core;
 
@@ -207,7 +220,8 @@ void core_step(struct core *core, const struct event *event, struct update *upda
 /* Nothing is being folded or persisted, and no round is closing: a stopping server may end. */
 bool core_idle(const struct core *core);
 
-/* -- For those who watch: valid until the next step --------------------------------------------- */
+/* -- For those who watch: valid until the next step ---------------------------------------------
+ */
 
 struct core_stats {
     uint64_t jobs;

@@ -7,9 +7,13 @@
 #include "fold/fold.h"
 #include "fold/tape.h"
 
-enum non_finite { NON_FINITE_REJECT = 1, NON_FINITE_PROPAGATE = 2 };
+enum non_finite {
+    NON_FINITE_REJECT = 1,
+    NON_FINITE_PROPAGATE = 2
+};
 
-/* What a CreateJob asks for, as it came off the wire. Enums may be any number. Borrowed for the call. */
+/* What a CreateJob asks for, as it came off the wire. Enums may be any number. Borrowed for the
+ * call. */
 struct node_spec {
     const char *name;
     int dtype;
@@ -33,7 +37,8 @@ struct job_spec {
 };
 
 struct job {
-    struct list link; /* core.jobs */
+    struct list link;   /* core.jobs */
+    struct list bucket; /* core.buckets */
     char *name;
     struct tape tape;     /* owned, names and shapes included */
     uint64_t grads_bytes; /* of one round's dense array: the nodes that require a gradient */
@@ -46,19 +51,19 @@ struct job {
     uint32_t retain_rounds;
     uint64_t created_ms;
 
-    struct list rounds; /* struct round, ascending: retained, closing, and last the open one */
+    struct list rounds;  /* struct round, ascending: retained, closing, and last the open one */
     struct list intakes; /* pushes that are waiting for memory or whose body is on its way */
     bool deleted;
     unsigned refs; /* the core, batches in flight, pulls being sent */
 };
 
-/* Checks the spec against the rules of the wire and makes a job of it, without rounds. *job is set on
- * success only. model_bytes_max: the largest dense array that the server can hold. */
+/* Checks the spec against the rules of the wire and makes a job of it, without rounds. *job is set
+ * on success only. model_bytes_max: the largest dense array that the server can hold. */
 MUST_USE enum code job_new(const struct job_spec *spec, uint64_t model_bytes_max, struct job **job,
                            struct error *error);
 
-/* CODE_OK when spec asks for what job is, defaults filled in; else CODE_ALREADY_EXISTS and the first
- * difference. The spec must be a valid one. */
+/* CODE_OK when spec asks for what job is, defaults filled in; else CODE_ALREADY_EXISTS and the
+ * first difference. The spec must be a valid one. */
 MUST_USE enum code job_compare(const struct job *job, const struct job_spec *spec,
                                struct error *error);
 

@@ -1,5 +1,5 @@
-/* A bound on everything that a peer can make us hold. Lengths are checked against these before anything
- * is allocated. What is an option of gradfoldd has its default here. */
+/* A bound on everything that a peer can make us hold. Lengths are checked against these before
+ * anything is allocated. What is an option of gradfoldd has its default here. */
 #pragma once
 
 #include <stdint.h>
@@ -18,22 +18,23 @@ enum {
     LIMIT_NODES = 1 << 18,
     LIMIT_DIMENSIONS = 64,
     LIMIT_WORLD_SIZE = 1 << 16,
-    LIMIT_RETAIN_ROUNDS = 64,
+    LIMIT_RETAIN_ROUNDS = 32,
 };
 #define LIMIT_TIME_MS (UINT64_C(24) * 60 * 60 * 1000) /* wait_ms and grace_ms are clamped to it */
 
 /* -- A round -- */
-#define LIMIT_KEYS_PER_ROUND (UINT32_C(1) << 22) /* accepted pushes that are remembered */
+#define LIMIT_KEYS_PER_ROUND         (UINT32_C(1) << 22) /* accepted pushes that are remembered */
 #define LIMIT_CONTRIBUTIONS_PER_NODE UINT32_MAX
 
 /* -- A connection -- */
 enum {
-    LIMIT_WAITING_PULLS = 1024, /* of one connection */
+    LIMIT_WAITING_PULLS = 64, /* of one connection */
     DEFAULT_MAX_CONNECTIONS = 10000,
 };
 /* What a connection's unread replies may take before its requests are read no more. */
 #define LIMIT_OUTGOING_BYTES (UINT64_C(1) << 20)
-#define DEFAULT_IDLE_MS UINT64_C(60000) /* a frame or a reply without progress for so long is lost */
+#define DEFAULT_IDLE_MS \
+    UINT64_C(60000) /* a frame or a reply without progress for so long is lost */
 
 /* -- Memory: at least this much, whatever the machine -- */
 #define MIN_STAGING_BYTES (UINT64_C(1) << 20)

@@ -8,8 +8,8 @@ struct pull {
     struct list link;      /* round.pulls while waiting */
     struct list peer_link; /* peer.pulls while waiting */
     struct heap_node deadline;
-    struct job *job;     /* referenced */
-    struct round *round; /* while waiting */
+    struct job *job;         /* referenced */
+    struct round *round;     /* while waiting */
     struct results *results; /* referenced once answered; NULL: all asked is zero */
     uint64_t number;         /* of the round */
     enum round_state state;  /* as the reply says: CLOSED, or OPEN for nodes complete before */
@@ -18,8 +18,7 @@ struct pull {
     size_t ready; /* the first so many asked nodes are complete */
     struct action action;
     struct reply reply;
-    uint32_t *contributions; /* of each asked node, when answered */
-    uint32_t nodes[];        /* unless all */
+    uint32_t nodes[]; /* unless all */
 };
 
 /* One gradient of an answered pull. */
@@ -32,3 +31,22 @@ struct gradient {
 
 /* i < pull->n_nodes. */
 void pull_gradient(const struct pull *pull, size_t i, struct gradient *gradient);
+
+/* -- For the core -------------------------------------------------------------------------------
+ */
+
+/* EVENT_PULL. */
+void pull_ask(struct core *core, const struct event *event, struct update *update);
+
+/* Answers those of the round's waiting pulls whose nodes are all complete. */
+void pull_answer_ready(struct core *core, struct update *update, struct round *round);
+
+/* Refuses every waiting pull of the round. */
+void pull_refuse_all(struct core *core, struct update *update, struct round *round, enum code code,
+                     const char *why);
+
+/* DEADLINE_EXCEEDED for those whose time is over. */
+void pull_expire(struct core *core, struct update *update, uint64_t now_ms);
+
+/* Forgets a waiting or answered pull. */
+void pull_free(struct core *core, struct pull *pull);

@@ -4,8 +4,9 @@
  *       pushes enter         no push enters,         immutable,         keys and sums
  *       nodes may complete   the fold runs           pullable           are forgotten
  *
- * A round starts to close when all workers are final, when a quorum is and its grace is over, or when
- * asked to; at that moment the next one opens. Rounds of a job become CLOSED in their order. */
+ * A round starts to close when all workers are final, when a quorum is and its grace is over, or
+ * when asked to; at that moment the next one opens. Rounds of a job become CLOSED in their order.
+ */
 #pragma once
 
 #include "base/heap.h"
@@ -13,28 +14,26 @@
 #include "core/keys.h"
 
 /* Read by the outside, through round_status(). */
-enum round_state { ROUND_OPEN = 1, ROUND_CLOSING = 2, ROUND_CLOSED = 3 };
+enum round_state {
+    ROUND_OPEN = 1,
+    ROUND_CLOSING = 2,
+    ROUND_CLOSED = 3
+};
 
-/* A round's dense array: one buffer, nodes at tape.nodes[i].offset. It outlives its round while replies that
- * read from it are on their way. */
+/* A round's dense array: one buffer, nodes at tape.nodes[i].offset. It outlives its round while
+ * replies that read from it are on their way. */
 struct results {
     struct pool *pool;
     unsigned char *data;
     uint64_t bytes;
+    uint32_t *contributions; /* of each node of the tape; 0: it is all zero, and not in data */
     unsigned refs;
 };
 
-struct results *results_new(struct pool *pool, uint64_t bytes);
+/* NULL when the budget or the memory is exhausted. */
+struct results *results_new(struct pool *pool, uint64_t bytes, size_t n_nodes);
 void results_ref(struct results *results);
 void results_unref(struct results *results);
-
-/* One contribution of an accepted push, waiting to be folded. Lives in its push. */
-struct term {
-    struct tensor tensor;
-    struct push *push;
-    struct term *next; /* of the same node */
-    uint32_t node;
-};
 
 /* What a round knows of a node. */
 struct slot {
@@ -44,6 +43,7 @@ struct slot {
     uint64_t eligible;       /* contributions that are in the sum or will be */
     uint64_t folded;         /* of these, no longer among the terms */
     uint32_t accepted;       /* contributions of accepted pushes, eligible or held */
+    uint32_t offered;        /* of the push that is being looked at; 0 between steps */
     bool queued;             /* in round.complete */
     bool complete;           /* the result can be read */
     bool out_of_range;       /* and does not fit its integer type */
@@ -66,22 +66,49 @@ struct round {
     struct keys keys;
 
     struct slot *slots;
-    struct list staged; /* accepted, eligible pushes with terms to fold */
-    struct list *held;  /* quorum < world_size: for each worker, accepted pushes before its final one */
-    uint64_t staged_bytes;  /* cost of the pushes in `staged` */
-    uint32_t *complete;     /* nodes that got their expected contributions, to be folded now */
+    struct list persisting; /* struct push, committed */
+    struct list staged;     /* persisted and eligible, with terms to fold */
+    struct list
+        *held; /* quorum < world_size: for each worker, accepted pushes before its final one */
+    uint64_t staged_bytes; /* cost of the pushes in `staged` */
+    uint32_t *complete;    /* nodes that got their expected contributions, to be folded now */
     uint32_t n_complete;
-    unsigned persisting;    /* committed pushes that are not persisted yet */
-    struct batch *batch;    /* the fold in flight */
-    bool stuck;             /* an early fold freed nothing: wait for accumulator memory */
-    struct list wanting;    /* core.wanting, while a fold is due that could not start */
-    struct results *results;
-    struct list pulls; /* struct pull, waiting */
-    struct action note; /* ACTION_ROUND_CLOSED */
+    uint64_t out_of_range;   /* nodes that are */
+    struct batch *batch;     /* the fold in flight */
+    uint64_t stuck_at;       /* core.accumulators_freed when an early fold freed nothing, plus 1 */
+    struct list wanting;     /* core.wanting, while a fold is due that could not start */
+    struct results *results; /* NULL until there is a sum to keep */
+    struct list pulls;       /* struct pull, waiting */
+    struct action note;      /* ACTION_ROUND_CLOSED */
 };
 
 /* NULL without memory. */
 struct round *round_new(struct job *job, uint64_t number, uint64_t now_ms);
+
+/* Forgets the round and every push in it. No pull may be waiting and no fold be running. */
 void round_free(struct core *core, struct round *round);
 
+/* The job's round of that number, or NULL when it is retired or has not begun. */
+struct round *round_find(const struct job *job, uint64_t number);
+
+/* The job's last round, which is the open one, and the newest closed one (or NULL). */
+struct round *round_open(const struct job *job);
+struct round *round_newest_closed(const struct job *job);
+
 bool round_worker_final(const struct round *round, uint32_t worker);
+
+/* Marks the worker final; arms the grace when that makes the quorum. True when all are final. */
+bool round_set_final(struct core *core, struct round *round, uint32_t worker, uint64_t now_ms);
+
+/* OPEN -> CLOSING, and the next round opens. Without memory for that one the round stays open and
+ * tries again soon; false then. */
+bool round_start_closing(struct core *core, struct round *round, uint64_t now_ms);
+
+/* Accepted pushes of workers that never became final: dropped when the round's last fold begins. */
+void round_discard_held(struct core *core, struct round *round);
+
+/* A push that is persisted becomes eligible for the fold, or is held until its worker is final. */
+void round_take_push(struct core *core, struct round *round, struct push *push);
+
+/* CLOSING -> CLOSED: answers the waiting pulls, retires what is old enough. */
+void round_closed(struct core *core, struct update *update, struct round *round, uint64_t now_ms);

@@ -1,0 +1,258 @@
+/* One push, from its header to the moment where its body may be read.
+ *
+ * 1. The header is complete: everything that can be decided without the body is, in the order of
+ * the wire (job, worker, repeated key, round, final; each contribution; body length; budget).
+ * 2. The push waits for staging, first come first served (staging.c grants it).
+ *
+ * What can go wrong:
+ *   1'  refused, or a repeated key   the verdict leaves at once; nothing is kept
+ *   2'  connection lost              the push is forgotten
+ *   2'' job deleted, server stops    the push is refused */
+#include <inttypes.h>
+#include <stdlib.h>
+#define XXH_STATIC_LINKING_ONLY /* for a state on the stack */
+#include <xxhash.h>
+
+#include "base/checked.h"
+#include "base/shape.h"
+#include "core/state.h"
+
+/* What a look at the contributions found out. */
+struct summary {
+    uint32_t n_terms;
+    uint32_t ignored;
+    uint64_t body_bytes;
+    bool overflow; /* of body_bytes */
+};
+
+/* The print's hash of the contributions as they were sent. */
+static void hash_contributions(const struct push_offer *offer, struct key_print *print)
+{
+    XXH3_state_t state;
+    XXH3_128bits_reset(&state);
+    for (size_t i = 0; i < offer->n_contributions; i++) {
+        const struct contribution *c = &offer->contributions[i];
+        uint64_t head[3] = {c->node, (uint64_t)(int64_t)c->dtype, c->ndim};
+        XXH3_128bits_update(&state, head, sizeof head);
+        if (c->ndim > 0)
+            XXH3_128bits_update(&state, c->shape, c->ndim * sizeof *c->shape);
+    }
+    XXH128_hash_t h = XXH3_128bits_digest(&state);
+    print->contributions[0] = h.low64;
+    print->contributions[1] = h.high64;
+}
+
+static struct key_print make_print(const struct push_offer *offer)
+{
+    struct key_print print = {.body_bytes = offer->body_bytes,
+                              .checksum = offer->has_checksum ? offer->checksum : 0,
+                              .has_checksum = offer->has_checksum,
+                              .final = offer->final};
+    hash_contributions(offer, &print);
+    return print;
+}
+
+static void add_bytes(struct summary *s, const struct contribution *c)
+{
+    uint64_t elements;
+    uint64_t bytes;
+    if (!shape_size((enum dtype)c->dtype, c->shape, c->ndim, &elements, &bytes) ||
+        !checked_add(s->body_bytes, bytes, &s->body_bytes))
+        s->overflow = true;
+}
+
+/* The node takes one more, with those before it in this push? */
+static enum code check_room(const struct node *node, struct slot *slot, uint64_t id,
+                            struct error *error)
+{
+    uint64_t total = (uint64_t)slot->accepted + ++slot->offered;
+    if (node->expected > 0 && total > node->expected)
+        return error_set(error, CODE_INVALID_ARGUMENT,
+                         "node %" PRIu64 ": has its %" PRIu32 " expected contributions", id,
+                         node->expected);
+    if (total > LIMIT_CONTRIBUTIONS_PER_NODE)
+        return error_set(error, CODE_RESOURCE_EXHAUSTED,
+                         "node %" PRIu64 ": has %" PRIu32 " contributions, the limit", id,
+                         slot->accepted);
+    return CODE_OK;
+}
+
+static enum code look_at(const struct job *job, struct round *round, const struct contribution *c,
+                         struct summary *s, struct error *error)
+{
+    enum grad_decision decision = grad_decide(&job->tape, c, error);
+    if (decision == GRAD_ERROR)
+        return error->code;
+    add_bytes(s, c);
+    if (decision == GRAD_IGNORE) {
+        s->ignored++;
+        return CODE_OK;
+    }
+    s->n_terms++;
+    return check_room(&job->tape.nodes[c->node], &round->slots[c->node], c->node, error);
+}
+
+/* Sets the counts per slot back to 0 for the contributions that were looked at. */
+static void forget_offered(const struct job *job, struct round *round,
+                           const struct push_offer *offer, size_t looked_at)
+{
+    for (size_t i = 0; i < looked_at; i++)
+        if (offer->contributions[i].node < job->tape.size)
+            round->slots[offer->contributions[i].node].offered = 0;
+}
+
+static enum code check_contributions(const struct job *job, struct round *round,
+                                     const struct push_offer *offer, struct summary *s,
+                                     struct error *error)
+{
+    enum code code = CODE_OK;
+    size_t i = 0;
+    while (i < offer->n_contributions && code == CODE_OK)
+        code = look_at(job, round, &offer->contributions[i++], s, error);
+    forget_offered(job, round, offer, i);
+    if (code != CODE_OK)
+        return code;
+    if (s->overflow)
+        return error_set(error, CODE_MALFORMED, "the tensors' sizes overflow");
+    if (s->body_bytes != offer->body_bytes)
+        return error_set(error, CODE_MALFORMED,
+                         "the body has %" PRIu64 " bytes, the tensors need %" PRIu64,
+                         offer->body_bytes, s->body_bytes);
+    return CODE_OK;
+}
+
+/* The push with its terms; their place in the body is known already. */
+static struct push *push_new(struct job *job, const struct event *event, uint64_t round_number,
+                             const struct summary *s)
+{
+    const struct push_offer *offer = event->offer;
+    uint64_t own_bytes = sizeof(struct push) + s->n_terms * sizeof(struct term);
+    struct push *push = calloc(1, own_bytes);
+    if (push == NULL)
+        return NULL;
+    *push = (struct push){.job = job,
+                          .round_number = round_number,
+                          .peer = event->peer,
+                          .request_id = event->request_id,
+                          .sequence = offer->sequence,
+                          .worker = offer->worker,
+                          .ignored = s->ignored,
+                          .final = offer->final,
+                          .body_bytes = s->body_bytes,
+                          .own_bytes = own_bytes,
+                          .n_terms = s->n_terms,
+                          .unfolded = s->n_terms};
+    list_init(&push->link);
+    list_init(&push->peer_link);
+    uint64_t offset = 0;
+    struct term *term = push->terms;
+    for (size_t i = 0; i < offer->n_contributions; i++) {
+        const struct contribution *c = &offer->contributions[i];
+        uint64_t elements;
+        uint64_t bytes;
+        must(shape_size((enum dtype)c->dtype, c->shape, c->ndim, &elements, &bytes));
+        if (job->tape.nodes[c->node].requires_grad)
+            *term++ = (struct term){.push = push,
+                                    .offset = offset,
+                                    .node = (uint32_t)c->node,
+                                    .dtype = (enum dtype)c->dtype};
+        offset += bytes;
+    }
+    return push;
+}
+
+static bool begin_checks(struct intake *intake, const struct push_offer *offer)
+{
+    const struct job *job = intake->push->job;
+    intake->check = (struct body_check){.reject_non_finite = job->non_finite == NON_FINITE_REJECT};
+    if (!offer->has_checksum)
+        return true;
+    intake->check.hash = XXH3_createState();
+    if (intake->check.hash == NULL)
+        return false;
+    XXH3_64bits_reset(intake->check.hash);
+    return true;
+}
+
+static enum code check_budget(const struct core *core, const struct push *push, struct error *error)
+{
+    if (push_cost(push) > core->config.staging_bytes)
+        return error_set(error, CODE_RESOURCE_EXHAUSTED,
+                         "the body of %" PRIu64 " bytes can never fit the staging of %" PRIu64
+                         " bytes (--staging-bytes)",
+                         push->body_bytes, core->config.staging_bytes);
+    return CODE_OK;
+}
+
+static enum code start_intake(struct core *core, const struct event *event, struct push *push,
+                              struct error *error)
+{
+    struct intake *intake = &event->peer->intake;
+    must(intake->state == INTAKE_NONE);
+    enum code code = check_budget(core, push, error);
+    intake->push = push;
+    if (code == CODE_OK && !begin_checks(intake, event->offer))
+        code = error_set(error, CODE_RESOURCE_EXHAUSTED, "no memory");
+    if (code != CODE_OK) {
+        intake->push = NULL;
+        free(push);
+        return code;
+    }
+    intake->state = INTAKE_WAITING;
+    list_append(&push->job->intakes, &intake->link);
+    list_append(&core->waiting, &intake->wait);
+    core->pushes_waiting++;
+    return CODE_OK;
+}
+
+/* CODE_OK: the intake waits for staging, or *repeated is set. */
+static enum code admit(struct core *core, const struct event *event, const struct key **repeated,
+                       uint64_t *number, struct error *error)
+{
+    const struct push_offer *offer = event->offer;
+    struct job *job = jobs_need(core, offer->job, error);
+    if (job == NULL)
+        return CODE_NOT_FOUND;
+    if (offer->worker >= job->world_size)
+        return error_set(error, CODE_INVALID_ARGUMENT,
+                         "the job's workers are 0 to %" PRIu32 " (world_size)",
+                         job->world_size - 1);
+    *number = offer->has_round ? offer->round : round_open(job)->number;
+    struct push probe = {.job = job,
+                         .round_number = *number,
+                         .worker = offer->worker,
+                         .sequence = offer->sequence,
+                         .final = offer->final,
+                         .print = make_print(offer)};
+    struct round *round;
+    struct summary summary = {0};
+    enum code code = push_check_round(job, &probe, &round, repeated, error);
+    if (code == CODE_OK && *repeated == NULL)
+        code = check_contributions(job, round, offer, &summary, error);
+    if (code != CODE_OK || *repeated != NULL)
+        return code;
+    struct push *push = push_new(job, event, *number, &summary);
+    if (push == NULL)
+        return error_set(error, CODE_RESOURCE_EXHAUSTED, "no memory");
+    push->print = probe.print;
+    return start_intake(core, event, push, error);
+}
+
+void push_offer(struct core *core, const struct event *event, struct update *update)
+{
+    struct reply *reply = reply_to(update, event, REQUEST_PUSH);
+    const struct key *repeated = NULL;
+    uint64_t number = 0;
+    enum code code = admit(core, event, &repeated, &number, &reply->error);
+    if (code == CODE_OK && repeated == NULL)
+        return;
+    if (repeated != NULL) {
+        core->stats.pushes_duplicate++;
+        reply->verdict = VERDICT_DUPLICATE;
+        reply->round = number;
+        reply->ignored = repeated->ignored;
+    }
+    if (code != CODE_OK)
+        error_prefix(&reply->error, "push from worker %" PRIu32 ": ", event->offer->worker);
+    reply_send(core, update, &update->action, reply);
+}

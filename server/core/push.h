@@ -1,0 +1,44 @@
+/* An admitted push, from its header until its last contribution is folded. */
+#pragma once
+
+#include "core/core.h"
+#include "core/keys.h"
+#include "core/round.h"
+
+/* One contribution that will be added. Lives in its push. */
+struct term {
+    struct push *push;
+    struct term *next; /* of the same node, in the order of eligibility */
+    uint64_t offset;   /* of the tensor in the body */
+    uint32_t node;
+    enum dtype dtype;
+};
+
+struct push {
+    struct list link;      /* round.persisting, then round.held[worker] or round.staged */
+    struct job *job;       /* referenced until committed */
+    struct round *round;   /* from commit on; NULL when it was forgotten meanwhile */
+    uint64_t round_number; /* bound at admission */
+    struct peer *peer;     /* to be answered when persisted; NULL: it is lost */
+    struct list peer_link; /* peer.committed */
+    uint64_t request_id;
+    uint64_t sequence;
+    uint32_t worker;
+    uint32_t ignored; /* contributions to frozen nodes */
+    bool final;
+    struct key_print print;
+    unsigned char *body; /* staging; NULL before the grant and for an empty body */
+    uint64_t body_bytes;
+    uint64_t own_bytes; /* of this structure, which counts against the staging budget too */
+    bool granted;       /* charged to the budget */
+    uint32_t n_terms;
+    uint32_t unfolded;    /* terms that still need the body */
+    struct action action; /* ACTION_PERSIST */
+    struct term terms[];
+};
+
+/* What the push takes from the staging budget. */
+uint64_t push_cost(const struct push *push);
+
+/* Returns the staging and frees the push. */
+void push_free(struct core *core, struct push *push);

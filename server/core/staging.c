@@ -1,0 +1,118 @@
+/* Memory for the bodies of pushes: granted first come first served, as far as the budget goes.
+ *
+ * When the first in the queue does not fit, what is staged already is folded early; when nothing
+ * that is in progress can free memory either, the push is refused rather than left to hang. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <xxhash.h>
+
+#include "core/state.h"
+
+uint64_t push_cost(const struct push *push)
+{
+    return (push->body_bytes == 0 ? 0 : pool_cost(push->body_bytes)) + push->own_bytes;
+}
+
+void push_free(struct core *core, struct push *push)
+{
+    if (push->granted) {
+        pool_give(core->staging, push->body, push->body_bytes);
+        pool_discharge(core->staging, push->own_bytes);
+    }
+    list_remove(&push->link);
+    list_remove(&push->peer_link);
+    free(push);
+}
+
+void intake_end(struct core *core, struct peer *peer)
+{
+    struct intake *intake = &peer->intake;
+    if (intake->state == INTAKE_WAITING)
+        core->pushes_waiting--;
+    if (intake->state == INTAKE_GRANTED || intake->state == INTAKE_REFUSED)
+        core->receiving--;
+    list_remove(&intake->link);
+    list_remove(&intake->wait);
+    XXH3_freeState(intake->check.hash);
+    intake->check.hash = NULL;
+    if (intake->push != NULL)
+        push_free(core, intake->push);
+    intake->push = NULL;
+    intake->state = INTAKE_NONE;
+}
+
+void intake_refuse(struct core *core, struct update *update, struct peer *peer, enum code code,
+                   const char *why)
+{
+    struct intake *intake = &peer->intake;
+    if (intake->state != INTAKE_WAITING && intake->state != INTAKE_GRANTED)
+        return;
+    intake->reply = (struct reply){
+        .peer = peer, .request_id = intake->push->request_id, .request = REQUEST_PUSH};
+    error_set(&intake->reply.error, code, "push from worker %" PRIu32 ": %s", intake->push->worker,
+              why);
+    reply_send(core, update, &intake->action, &intake->reply);
+    if (intake->state == INTAKE_WAITING) {
+        intake_end(core, peer);
+        return;
+    }
+    intake->state = INTAKE_REFUSED;
+    list_remove(&intake->link);
+}
+
+void push_body_dropped(struct core *core, const struct event *event)
+{
+    intake_end(core, event->peer);
+}
+
+static bool fits(const struct core *core, const struct push *push)
+{
+    uint64_t used = pool_used(core->staging);
+    uint64_t max = pool_max(core->staging);
+    return used <= max && push_cost(push) <= max - used;
+}
+
+static bool take(struct core *core, struct push *push)
+{
+    if (push->body_bytes > 0) {
+        push->body = pool_take(core->staging, push->body_bytes);
+        if (push->body == NULL)
+            return false;
+    }
+    pool_charge(core->staging, push->own_bytes);
+    push->granted = true;
+    return true;
+}
+
+static void grant(struct core *core, struct update *update, struct peer *peer)
+{
+    struct intake *intake = &peer->intake;
+    if (!take(core, intake->push)) {
+        intake_refuse(core, update, peer, CODE_RESOURCE_EXHAUSTED, "no memory for its body");
+        return;
+    }
+    list_remove(&intake->wait);
+    core->pushes_waiting--;
+    core->receiving++;
+    intake->state = INTAKE_GRANTED;
+    intake->action.kind = ACTION_GRANT;
+    intake->action.granted = peer;
+    list_append(&update->actions, &intake->action.link);
+}
+
+void staging_grant(struct core *core, struct update *update)
+{
+    struct list *first;
+    while ((first = list_first(&core->waiting)) != NULL) {
+        struct intake *intake = list_entry(first, struct intake, wait);
+        struct peer *peer = list_entry(intake, struct peer, intake);
+        if (fits(core, intake->push))
+            grant(core, update, peer);
+        else if (schedule_early(core, update))
+            return;
+        else
+            intake_refuse(core, update, peer, CODE_RESOURCE_EXHAUSTED,
+                          "the staging is full and nothing in progress can free it "
+                          "(--staging-bytes)");
+    }
+}
