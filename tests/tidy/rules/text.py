@@ -53,5 +53,8 @@ def shebangs(source):
 
 
 def header_guards(source):
-    if source.path.endswith(".h") and not re.search(r"^#pragma once$", source.text, re.MULTILINE):
-        yield source.at(1, "header-guard", "no #pragma once")
+    """Our own headers say #pragma once; what users include has a guard of the old kind."""
+    public = source.path.startswith("include/")
+    guard = r"^#ifndef GRADFOLD_\w*H\n#define GRADFOLD_\w*H$" if public else r"^#pragma once$"
+    if source.path.endswith(".h") and not re.search(guard, source.text, re.MULTILINE):
+        yield source.at(1, "header-guard", "no guard GRADFOLD_..._H" if public else "no #pragma once")
