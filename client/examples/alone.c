@@ -64,7 +64,6 @@ int main(int argc, char **argv)
     if (options_parse(&options, argc, argv) != 0 || digits_load(&digits, options.data) != 0)
         return EXIT_FAILURE;
     train(&options, &digits, &weights);
-    printf("  test accuracy %.1f %%\n", model_accuracy(&weights, &digits.test));
     int result = weights_save(options.weights, &weights);
     digits_free(&digits);
     return result == 0 ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -58,12 +59,26 @@ int checkpoint_load(const char *path, uint64_t *round, struct tensors *weights)
         return errno == ENOENT ? 0 : complain(path, strerror(errno));
     uint64_t saved_round = 0;
     struct tensors saved = {0};
-    int complete = fscanf(file, "round %" SCNu64, &saved_round) == 1 && fgetc(file) == '\n' &&
-                   fread(&saved, 1, WEIGHT_BYTES, file) == WEIGHT_BYTES && fgetc(file) == EOF;
+    bool complete = fscanf(file, "round %" SCNu64, &saved_round) == 1 && fgetc(file) == '\n' &&
+                    fread(&saved, 1, WEIGHT_BYTES, file) == WEIGHT_BYTES && fgetc(file) == EOF;
     fclose(file);
     if (!complete)
         return complain(path, "is no checkpoint");
     *round = saved_round;
     *weights = saved;
     return 1;
+}
+
+int weights_load(const char *path, struct tensors *weights)
+{
+    FILE *file = fopen(path, "rb");
+    if (file == NULL)
+        return complain(path, strerror(errno));
+    struct tensors saved = {0};
+    bool complete = fread(&saved, 1, WEIGHT_BYTES, file) == WEIGHT_BYTES && fgetc(file) == EOF;
+    fclose(file);
+    if (!complete)
+        return complain(path, "holds no weights of this network");
+    *weights = saved;
+    return 0;
 }

@@ -19,3 +19,6 @@ int checkpoint_load(const char *path, uint64_t *round, struct tensors *weights);
 /* Writes the trained weights: their f32 bytes in the order of the nodes, nothing else. Returns as
  * checkpoint_save() does. */
 int weights_save(const char *path, const struct tensors *weights);
+
+/* Reads what weights_save() wrote. Returns 0, or -1 after it has said on stderr what is wrong. */
+int weights_load(const char *path, struct tensors *weights);

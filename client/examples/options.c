@@ -6,10 +6,11 @@
 #include <stdlib.h>
 
 static const char usage[] =
-    "usage: digits_alone  --data CSV --weights FILE [--rounds N] [--workers N]\n"
-    "       digits_worker --data CSV --weights FILE [--rounds N] [--workers N]\n"
+    "usage: digits_worker --data CSV --weights FILE [--rounds N] [--workers N]\n"
     "                     --server HOST:PORT --job NAME --worker N --checkpoint FILE\n"
-    "                     [--trace FILE] [--delay-ms N] [--repeat-push ROUND] [--progress]\n";
+    "                     [--trace FILE] [--delay-ms N] [--repeat-push ROUND] [--progress]\n"
+    "       digits_alone  --data CSV --weights FILE [--rounds N] [--workers N]\n"
+    "       digits_test   --data CSV --weights FILE\n";
 
 static const struct option known[] = {
     {"data", required_argument, NULL, 'd'},
@@ -100,4 +101,12 @@ int options_parse(struct options *options, int argc, char **argv)
         return -1;
     }
     return 0;
+}
+
+int options_check_worker(const struct options *options)
+{
+    if (options->server != NULL && options->job != NULL && options->checkpoint != NULL)
+        return 0;
+    fputs(usage, stderr);
+    return -1;
 }

@@ -1,4 +1,4 @@
-/* The command line of digits_worker and digits_alone. */
+/* The command line of digits_worker, digits_alone and digits_test. */
 #pragma once
 
 #include <stddef.h>
@@ -8,8 +8,9 @@ enum {
     WORKERS_MAX = 64
 };
 
-/* What has no sign of its own is needed by both programs. The texts are borrowed from argv. */
+/* The texts are borrowed from argv. */
 struct options {
+    /* all programs; digits_test takes no notice of rounds and workers */
     const char *data;    /* the digits: tests/data/digits.csv */
     const char *weights; /* file for the trained weights */
     uint64_t rounds;     /* training steps */
@@ -26,5 +27,8 @@ struct options {
     int progress;           /* tell how it goes? */
 };
 
-/* Returns 0, or -1 after it has said on stderr what is wrong. */
+/* Both return 0, or -1 after they have said on stderr what is wrong. */
 int options_parse(struct options *options, int argc, char **argv);
+
+/* Is there all that digits_worker needs? */
+int options_check_worker(const struct options *options);

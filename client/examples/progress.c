@@ -1,6 +1,7 @@
 #include "progress.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
@@ -50,4 +51,15 @@ void progress_show(struct progress *progress, uint64_t round, double loss,
     fflush(stdout);
     progress->shown = done;
     progress->shown_time_s = time_s;
+}
+
+void progress_note(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    printf("%s  ", isatty(STDOUT_FILENO) ? "\r\033[K" : "");
+    vprintf(format, arguments);
+    printf("\n");
+    fflush(stdout);
+    va_end(arguments);
 }

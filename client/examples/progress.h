@@ -18,3 +18,6 @@ void progress_start(struct progress *progress, uint64_t round, uint64_t rounds);
  * is time to. */
 void progress_show(struct progress *progress, uint64_t round, double loss,
                    const struct tensors *weights, const struct images *test);
+
+/* A line of its own, in between. Arguments as for printf(). */
+__attribute__((format(printf, 1, 2))) void progress_note(const char *format, ...);

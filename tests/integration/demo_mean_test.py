@@ -3,8 +3,8 @@
 
 usage: demo_mean_test.py BUILD_DIR [SEED]
 
-The single-process training of the demo is only worth something as a comparison if its mean is the correctly
-rounded one. Here it is checked against fractions.Fraction, on random sets of many kinds.
+The single-process training of the demo is only worth something as a comparison if its mean is the
+correctly rounded one. Here it is checked against fractions.Fraction, on random sets of many kinds.
 """
 
 import random
