@@ -57,4 +57,4 @@ def header_guards(source):
     public = source.path.startswith("include/")
     guard = r"^#ifndef GRADFOLD_\w*H\n#define GRADFOLD_\w*H$" if public else r"^#pragma once$"
     if source.path.endswith(".h") and not re.search(guard, source.text, re.MULTILINE):
-        yield source.at(1, "header-guard", "no guard GRADFOLD_..._H" if public else "no #pragma once")
+        yield source.at(1, "header-guard", "no #ifndef GRADFOLD_" if public else "no #pragma once")
