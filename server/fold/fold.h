@@ -1,13 +1,14 @@
 /* The fold: adding the contributions of one node, exactly or in order (README.md beside
- * this file tells how). Pure functions over memory; nothing here knows of jobs, sockets or threads, but
- * different element ranges of one node may be folded by different threads at the same time.
+ * this file tells how). Pure functions over memory; nothing here knows of jobs, sockets or threads,
+ * but different element ranges of one node may be folded by different threads at the same time.
  *
  * A node's contributions are numbered 0, 1, 2 … in the order in which they became eligible. A fold
- * call gets a run of them, `struct terms`. Elements are handled in blocks of FOLD_BLOCK; every range is
- * given in blocks. Tensors and outputs may be unaligned (bodies have no padding).
+ * call gets a run of them, `struct terms`. Elements are handled in blocks of FOLD_BLOCK; every
+ * range is given in blocks. Tensors and outputs may be unaligned (bodies have no padding).
  *
- * EXACT: the value read is the correctly rounded exact sum (or mean) of the contributions: a function
- * of their set alone. IN_ORDER: each addition is rounded in the node's own dtype, in number order. */
+ * EXACT: the value read is the correctly rounded exact sum (or mean) of the contributions: a
+ * function of their set alone. IN_ORDER: each addition is rounded in the node's own dtype, in
+ * number order. */
 #pragma once
 
 #include <stdatomic.h>
@@ -18,10 +19,18 @@
 #include "base/dtype.h"
 #include "base/must.h"
 
-enum { FOLD_BLOCK = 1024 };
+enum {
+    FOLD_BLOCK = 1024
+};
 
-enum reduction { REDUCTION_SUM = 1, REDUCTION_MEAN = 2 };
-enum accumulation { ACCUMULATION_EXACT = 1, ACCUMULATION_IN_ORDER = 2 };
+enum reduction {
+    REDUCTION_SUM = 1,
+    REDUCTION_MEAN = 2
+};
+enum accumulation {
+    ACCUMULATION_EXACT = 1,
+    ACCUMULATION_IN_ORDER = 2
+};
 
 /* How a node is folded. */
 struct fold_rule {
@@ -30,8 +39,8 @@ struct fold_rule {
     enum reduction reduction;
 };
 
-/* One staged tensor; dtype equals the rule's or widens to it (dtype_widens). data is borrowed for the
- * call, packed, native little-endian, with at least as many elements as the node has. */
+/* One staged tensor; dtype equals the rule's or widens to it (dtype_widens). data is borrowed for
+ * the call, packed, native little-endian, with at least as many elements as the node has. */
 struct tensor {
     const void *data;
     enum dtype dtype;
@@ -52,26 +61,28 @@ struct fold_budget {
 
 void fold_budget_init(struct fold_budget *budget, uint64_t bytes_max);
 
-/* Chooses the kernels for this CPU once and returns their name: "avx512", "avx2" or "scalar". A name in
- * `wanted` forces that one (NULL: the best); NULL is returned when this CPU lacks it. Every kernel
- * gives the same bits. Not to be called while a fold runs; folds before the first call use "scalar". */
+/* Chooses the kernels for this CPU once and returns their name: "avx512", "avx2" or "scalar". A
+ * name in `wanted` forces that one (NULL: the best); NULL is returned when this CPU lacks it. Every
+ * kernel gives the same bits. Not to be called while a fold runs; folds before the first call use
+ * "scalar". */
 const char *fold_kernels_choose(const char *wanted);
 
 /* -- The state of a node between passes -------------------------------------------------------- */
 
 struct accumulator;
 
-/* An accumulator holding no contribution; NULL when the budget or the memory is exhausted. The budget is
- * borrowed until accumulator_free. elements > 0. */
+/* An accumulator holding no contribution; NULL when the budget or the memory is exhausted. The
+ * budget is borrowed until accumulator_free. elements > 0. */
 struct accumulator *accumulator_new(const struct fold_rule *rule, uint64_t elements,
                                     struct fold_budget *budget);
 
 /* Gives memory and budget back. NULL is allowed. */
 void accumulator_free(struct accumulator *acc);
 
-/* Adds terms to blocks [block, block + n_blocks). Each block remembers how many contributions it holds and
- * takes only those it lacks, so a call may be repeated. A block that needs memory which is not to be
- * had is left as it is; false means that there was such a block: the terms must stay staged. */
+/* Adds terms to blocks [block, block + n_blocks). Each block remembers how many contributions it
+ * holds and takes only those it lacks, so a call may be repeated. A block that needs memory which
+ * is not to be had is left as it is; false means that there was such a block: the terms must stay
+ * staged. */
 MUST_USE bool accumulator_add(struct accumulator *acc, const struct terms *terms, uint64_t block,
                               uint64_t n_blocks);
 
@@ -83,21 +94,25 @@ uint64_t accumulator_floor(const struct accumulator *acc);
 /* Blocks that a node of `elements` elements has. */
 uint64_t fold_blocks(uint64_t elements);
 
-/* Rounds contributions number 0 … n - 1 into out. Blocks take what the accumulator holds (NULL: nothing) and
- * the rest from terms, which must reach from accumulator_floor (or 0) to n - 1. Needs stack only
- * and cannot fail.
+/* Rounds contributions number 0 … n - 1 into out. Blocks take what the accumulator holds (NULL:
+ * nothing) and the rest from terms, which must reach from accumulator_floor (or 0) to n - 1. Needs
+ * stack only and cannot fail.
  *
  * elements: of the node; out: the node's result in its own dtype, of which blocks [block, block +
- * n_blocks) are written; it may be one of the terms' tensors of the same dtype. n: the divisor of MEAN;
- * with n = 0 the result is +0. Returns false when an integer sum is out of the dtype's range (the
- * block's elements are then unspecified). */
+ * n_blocks) are written; it may be one of the terms' tensors of the same dtype. n: the divisor of
+ * MEAN; with n = 0 the result is +0. Returns false when an integer sum is out of the dtype's range
+ * (the block's elements are then unspecified). */
 MUST_USE bool fold_read(const struct fold_rule *rule, const struct accumulator *acc,
                         const struct terms *terms, uint64_t n, uint64_t elements, void *out,
                         uint64_t block, uint64_t n_blocks);
 
-/* -- Non-finite values -------------------------------------------------------------------------- */
+/* -- Non-finite values --------------------------------------------------------------------------
+ */
 
-enum { FOLD_ALL_FINITE = -1 };
+enum {
+    FOLD_ALL_FINITE = -1
+};
 
-/* The index of the first NaN or infinity among n elements, or FOLD_ALL_FINITE. Integers are always finite. */
+/* The index of the first NaN or infinity among n elements, or FOLD_ALL_FINITE. Integers are always
+ * finite. */
 int64_t fold_find_non_finite(enum dtype dtype, const void *data, uint64_t n);

@@ -1,5 +1,6 @@
-/* The executable Tape.addGradAll: the dense gradient array of a tape, and the one function that adds an
- * indexed contribution to it. This is the definition that everything faster is tested against. */
+/* The executable Tape.addGradAll: the dense gradient array of a tape, and the one function that
+ * adds an indexed contribution to it. This is the definition that everything faster is tested
+ * against. */
 #pragma once
 
 #include "fold/fold.h"
@@ -21,7 +22,8 @@ struct grads {
     enum reduction reduction;
 };
 
-/* All slots zero. tape and budget are borrowed until grads_free. CODE_RESOURCE_EXHAUSTED without memory. */
+/* All slots zero. tape and budget are borrowed until grads_free. CODE_RESOURCE_EXHAUSTED without
+ * memory. */
 MUST_USE enum code grads_init(struct grads *grads, const struct tape *tape,
                               enum accumulation accumulation, enum reduction reduction,
                               struct fold_budget *budget, struct error *error);
@@ -31,7 +33,8 @@ void grads_free(struct grads *grads);
 /* addGradAll tape grads c.node g, deciding in this order (DESIGN: TorchLean, Runtime Gradient
  * Accumulation Link):
  *   1. no node on the tape                      CODE_UNKNOWN_NODE
- *   2. frozen node                              success, nothing changes, even if the shape is wrong
+ *   2. frozen node                              success, nothing changes, even if the shape is
+ * wrong
  *   3. shape or dtype is not the node's         CODE_SHAPE_MISMATCH, CODE_DTYPE_MISMATCH
  *   4. no slot, or a slot of another shape      CODE_INTERNAL
  *   5. otherwise slot c.node becomes old + data, elementwise; no other slot changes
@@ -40,6 +43,7 @@ MUST_USE enum code grad_add_all(const struct tape *tape, struct grads *grads,
                                 const struct contribution *c, const void *data,
                                 struct error *error);
 
-/* Rounds slot id into out (the node's bytes). CODE_OUT_OF_RANGE for an integer sum out of its type. */
+/* Rounds slot id into out (the node's bytes). CODE_OUT_OF_RANGE for an integer sum out of its type.
+ */
 MUST_USE enum code grads_read(const struct tape *tape, const struct grads *grads, size_t id,
                               void *out, struct error *error);

@@ -16,7 +16,8 @@ struct node {
     size_t ndim;
     enum dtype dtype;
     bool requires_grad;
-    uint32_t expected; /* contributions that complete the node in an open round; 0: the close does */
+    uint32_t
+        expected; /* contributions that complete the node in an open round; 0: the close does */
     uint64_t elements;
     uint64_t bytes;
     uint64_t offset; /* bytes before this node in a round's dense array; frozen nodes take none */
@@ -43,7 +44,7 @@ enum grad_decision {
 
 /* Decides in this order: no such node: CODE_UNKNOWN_NODE; no dtype this server knows:
  * CODE_INVALID_ARGUMENT (its bytes could not even be skipped); frozen: GRAD_IGNORE; another shape:
- * CODE_SHAPE_MISMATCH; a dtype that does not widen to the node's: CODE_DTYPE_MISMATCH; else GRAD_ADD.
- * Messages name the node id and, for shapes, both. */
+ * CODE_SHAPE_MISMATCH; a dtype that does not widen to the node's: CODE_DTYPE_MISMATCH; else
+ * GRAD_ADD. Messages name the node id and, for shapes, both. */
 MUST_USE enum grad_decision grad_decide(const struct tape *tape, const struct contribution *c,
                                         struct error *error);
