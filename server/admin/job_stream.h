@@ -1,0 +1,12 @@
+/* /v1/jobs/NAME, made piece by piece as the client takes it. */
+#pragma once
+
+#include <stdbool.h>
+
+#include <microhttpd.h>
+
+#include "admin/world.h"
+#include "core/job.h"
+
+/* NULL without memory. The job is referenced until the response is gone. */
+struct MHD_Response *job_stream_response(const struct world *world, struct job *job, bool nodes);
