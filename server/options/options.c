@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/limits.h"
 #include "log/escape.h"
 #include "options/table.h"
 
@@ -126,8 +125,9 @@ static enum options_outcome read_variable(struct reading *r, size_t i)
 
 static uint64_t quarter(const struct machine *machine)
 {
+    const uint64_t least = UINT64_C(16) << 20;
     uint64_t bytes = machine->memory_bytes / 4;
-    return bytes < MIN_STAGING_BYTES ? MIN_STAGING_BYTES : bytes;
+    return bytes < least ? least : bytes;
 }
 
 static void set_machine_defaults(struct server_options *o, const struct machine *machine)

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/must.h"
-#include "core/limits.h"
 #include "options/value.h"
 
 static const char *const level_words[] = {"error", "warn", "info", "debug", NULL};
@@ -103,7 +102,9 @@ static const char *apply_log_format(const struct option *option, const char *tex
 #define NUMBER(read, member, from, to)                                                          \
     .apply = apply_number, .number = (read), .offset = offsetof(struct server_options, member), \
     .min = (from), .max = (to)
+#define BYTES_MIN     (UINT64_C(1) << 20) /* of a budget: MIN_STAGING_BYTES of the core */
 #define BYTES_MAX     (UINT64_C(1) << 50)
+#define IDLE_MS_MAX   UINT64_C(86400000)
 #define ACCEPTS_BYTES "a number of bytes from 1MiB to 1024TiB, such as 4GiB (K, M, G, T, KiB ...)"
 
 const struct option options_table[OPTIONS_COUNT] = {
@@ -137,19 +138,19 @@ const struct option options_table[OPTIONS_COUNT] = {
      .accepts = ACCEPTS_BYTES,
      .help = "memory for pushes until they are folded; when it is full, workers wait\n"
              "[default: a quarter of the memory]",
-     NUMBER(value_bytes, staging_bytes, MIN_STAGING_BYTES, BYTES_MAX)},
+     NUMBER(value_bytes, staging_bytes, BYTES_MIN, BYTES_MAX)},
     {.name = "result-bytes",
      .value = "BYTES",
      .accepts = ACCEPTS_BYTES,
      .help = "memory for the sums of rounds that are retained\n"
              "[default: a quarter of the memory]",
-     NUMBER(value_bytes, result_bytes, MIN_STAGING_BYTES, BYTES_MAX)},
+     NUMBER(value_bytes, result_bytes, BYTES_MIN, BYTES_MAX)},
     {.name = "accumulator-bytes",
      .value = "BYTES",
      .accepts = ACCEPTS_BYTES,
      .help = "memory for what was folded before its round closed\n"
              "[default: a quarter of the memory]",
-     NUMBER(value_bytes, accumulator_bytes, MIN_STAGING_BYTES, BYTES_MAX)},
+     NUMBER(value_bytes, accumulator_bytes, BYTES_MIN, BYTES_MAX)},
     {.name = "max-body-bytes",
      .value = "BYTES",
      .accepts = "a number of bytes from 1 to 1024TiB, such as 2GiB (K, M, G, T, KiB ...)",
@@ -168,7 +169,7 @@ const struct option options_table[OPTIONS_COUNT] = {
      .help = "a connection that makes no progress for so long in the middle of a frame\n"
              "or a reply is closed",
      .fallback = "60s",
-     NUMBER(value_duration, idle_ms, 100, LIMIT_TIME_MS)},
+     NUMBER(value_duration, idle_ms, 100, IDLE_MS_MAX)},
     {.name = "threads",
      .value = "N",
      .accepts = "a whole number from 1 to 1024",
