@@ -1,0 +1,97 @@
+/* One connection: requests in, responses out. The machine is in connection.c, what a complete
+ * header leads to in dispatch.c, libuv's callbacks in stream.c. */
+#pragma once
+
+#include "core/core.h"
+#include "net/sender.h"
+#include "net/state.h"
+#include "proto/frame.h"
+
+enum connection_state {
+    CONNECTION_HEADER,  /* between frames, or in a prefix or header */
+    CONNECTION_WAIT,    /* a push waits for staging: nothing is read */
+    CONNECTION_BODY,    /* a body goes into its staging */
+    CONNECTION_DRAIN,   /* a body is dropped */
+    CONNECTION_FLUSH,   /* the peer will send no more: what is decided leaves, then the end */
+    CONNECTION_GOODBYE, /* we will read no more: last words leave, their arrival is waited for */
+    CONNECTION_CLOSED,
+};
+
+/* Bytes that were read and not looked at yet. */
+struct input {
+    const unsigned char *at; /* in net.shared, or in `held` */
+    size_t n;
+    unsigned char *held; /* owned copy of what had to wait */
+};
+
+struct connection {
+    struct peer peer; /* the core's */
+    struct net *net;
+    struct list link;  /* net.connections */
+    struct list dirty; /* net.dirty */
+    uv_tcp_t tcp;
+    uv_shutdown_t shutdown;
+    enum connection_state state;
+    struct frame_reader reader;
+    uint64_t body_left; /* of the frame at hand, not taken from the stream yet */
+    struct input input;
+    struct sender sender;
+    uint64_t read_ms;    /* when bytes came last, or reading began again */
+    uint64_t turn;       /* of the loop, in which … */
+    size_t turn_bytes;   /* … so much was read */
+    uint64_t goodbye_ms; /* the latest end of GOODBYE; 0: the last words have not left yet */
+    bool rejected;       /* beyond the limit: the core never hears of it */
+    bool lost;           /* the core knows no more of it */
+    bool reading;
+    bool throttled; /* replies pile up: no request is read */
+    bool shut;      /* our side of the stream is shut, and */
+    bool eof;       /* theirs is */
+    bool broken;    /* cannot go on: to be closed by the next tick */
+};
+
+/* -- stream.c
+ * ---------------------------------------------------------------------------------------- */
+
+/* Takes fd over. The connection owns itself and is freed when it is closed. NULL: there is no
+ * memory, and fd is closed. */
+struct connection *connection_new(struct net *net, int fd, bool rejected);
+
+/* Reads or does not, as the state wants it. */
+void connection_set_reading(struct connection *connection, bool wanted);
+
+/* Shuts our side; when that is done, the other side has GOODBYE_MS. */
+void connection_shut(struct connection *connection);
+
+/* Closes the socket and frees, later. */
+void connection_free_later(struct connection *connection);
+
+/* -- connection.c
+ * ------------------------------------------------------------------------------------ */
+
+/* Goes on as far as it can; may close the connection. The only way from state to state. */
+void connection_tick(struct connection *connection);
+
+/* The peer has shut its side, or the socket failed. */
+void connection_ended(struct connection *connection, bool failed);
+
+/* Answers with id 0 and says goodbye. */
+void connection_reject(struct connection *connection, const struct error *error);
+
+/* The server ends: no more requests; at once when nothing is going on. */
+void connection_farewell(struct connection *connection);
+
+/* At once. */
+void connection_close(struct connection *connection);
+
+/* Time passed. */
+void connection_sweep(struct connection *connection, uint64_t now_ms);
+
+/* -- dispatch.c
+ * -------------------------------------------------------------------------------------- */
+
+/* A header is complete; body_left is set. */
+void dispatch(struct connection *connection, const uint8_t *header, size_t n);
+
+/* The core's answer, or net's own: queued, to leave with the next tick. */
+void dispatch_reply(struct connection *connection, const struct reply *reply);
+void dispatch_refuse(struct connection *connection, uint64_t request_id, const struct error *error);

@@ -1,0 +1,165 @@
+/* A listening socket: see listener.h.
+ *
+ * 1. The socket is readable: connections are accepted, a bounded number in one turn.
+ * 2. Each becomes a connection, or is told that there are too many.
+ *
+ * What can go wrong:
+ *   1'  no descriptor or memory   polling pauses until the next sweep; who knocks waits in the
+ * backlog 1"  the peer is gone again    the next one is taken 2'  more than can be told     the
+ * connection is closed without a word */
+#include "net/listener.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "net/connection.h"
+
+enum {
+    BACKLOG = 1024,
+    ACCEPTS_PER_TURN = 64
+};
+
+static void pause_accepting(struct listener *l, int reason)
+{
+    struct net *net = l->net;
+    uv_poll_stop(&l->poll);
+    l->paused = true;
+    net->stats.accept_pauses++;
+    struct error error;
+    error_set(&error, CODE_RESOURCE_EXHAUSTED, "accept: %s", strerror(reason));
+    if (net->config.note)
+        net->config.note(net->config.ctx, &(struct net_note){NET_ACCEPT_PAUSED, NULL, 0, &error});
+}
+
+static void welcome(struct net *net, int fd)
+{
+    struct connection *c;
+    if (net->stats.connections_open < net->config.max_connections) {
+        c = connection_new(net, fd, false);
+        if (c) {
+            net->stats.connections_accepted++;
+            net->stats.connections_open++;
+        }
+        return;
+    }
+    net->stats.connections_rejected++;
+    if (net->rejects >= REJECTS_MAX) {
+        close(fd);
+        return;
+    }
+    c = connection_new(net, fd, true);
+    if (!c)
+        return;
+    net->rejects++;
+    struct error error;
+    error_set(&error, CODE_RESOURCE_EXHAUSTED, "the server has all %u connections that it may have",
+              net->config.max_connections);
+    connection_reject(c, &error);
+}
+
+static bool is_passing(int reason)
+{
+    return reason == EMFILE || reason == ENFILE || reason == ENOBUFS || reason == ENOMEM;
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+    struct listener *l = poll->data;
+    (void)events;
+    if (status < 0) {
+        pause_accepting(l, -status);
+        return;
+    }
+    for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+        int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0)
+            welcome(l->net, fd);
+        else if (is_passing(errno)) {
+            pause_accepting(l, errno);
+            return;
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK)
+            return;
+        /* Anything else is the trouble of one connection that is gone already. */
+    }
+}
+
+void listener_resume(struct listener *l)
+{
+    if (!l->paused || l->closing)
+        return;
+    l->paused = false;
+    uv_poll_start(&l->poll, UV_READABLE, on_readable);
+}
+
+static int open_socket(const struct sockaddr *address)
+{
+    socklen_t size =
+        address->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+    int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    int on = 1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (address->sa_family == AF_INET6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+    if (bind(fd, address, size) == 0 && listen(fd, BACKLOG) == 0)
+        return fd;
+    int reason = errno;
+    close(fd);
+    errno = reason;
+    return -1;
+}
+
+static enum code refuse_address(const struct sockaddr *address, int reason, struct error *error)
+{
+    char name[NET_NAME_MAX];
+    return error_set(error, CODE_UNAVAILABLE, "listen %s: %s", net_address_name(address, name),
+                     strerror(reason));
+}
+
+enum code listener_new(struct net *net, const struct sockaddr *address, struct error *error)
+{
+    struct listener *l = calloc(1, sizeof *l);
+    if (!l)
+        return refuse_address(address, ENOMEM, error);
+    l->net = net;
+    l->fd = open_socket(address);
+    if (l->fd < 0) {
+        int reason = errno;
+        free(l);
+        return refuse_address(address, reason, error);
+    }
+    int err = uv_poll_init(net->loop, &l->poll, l->fd);
+    if (err) {
+        close(l->fd);
+        free(l);
+        return refuse_address(address, -err, error);
+    }
+    l->poll.data = l;
+    net->handles++;
+    list_append(&net->listeners, &l->link);
+    uv_poll_start(&l->poll, UV_READABLE, on_readable);
+    return CODE_OK;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct listener *l = handle->data;
+    struct net *net = l->net;
+    list_remove(&l->link);
+    close(l->fd);
+    free(l);
+    net_handle_closed(net);
+}
+
+void listener_close(struct listener *l)
+{
+    if (l->closing)
+        return;
+    l->closing = true;
+    uv_close((uv_handle_t *)&l->poll, on_closed);
+}

@@ -1,0 +1,44 @@
+/* What the files of net share. */
+#pragma once
+
+#include "base/arena.h"
+#include "net/net.h"
+#include "proto/frame.h"
+
+enum {
+    READ_BYTES = 64 << 10,  /* a read of headers, small bodies, and what is dropped */
+    BODY_BYTES = 256 << 10, /* a read into staging: small enough to be checked while in the cache */
+    TURN_BYTES = 1 << 20,   /* what a connection may read before the others have their turn */
+    GOODBYE_MS = 1000,      /* how long a peer may take to read our last words */
+    REJECTS_MAX = 64,       /* connections beyond the limit that are told so at the same time */
+};
+
+struct net {
+    struct net_config config;
+    uv_loop_t *loop;
+    struct frame_limits limits;
+    struct list listeners;   /* struct listener.link */
+    struct list connections; /* struct connection.link */
+    struct list dirty;       /* struct connection.dirty: have news that was not looked at yet */
+    unsigned rejects;        /* of the connections, those beyond the limit */
+    unsigned handles;        /* whose close callback is still to come */
+    uv_prepare_t prepare;
+    uv_timer_t sweep;
+    uint64_t turn; /* counts the loop's polls */
+    struct net_stats stats;
+    struct arena requests; /* the request at hand */
+    struct arena replies;  /* the response being packed */
+    bool closing;
+    bool finishing;
+    uint64_t close_deadline_ms;
+    void (*closed)(void *ctx);
+    void *closed_ctx;
+    /* One for all connections: what is read is handled at once, or copied when it has to wait. */
+    unsigned char shared[READ_BYTES];
+};
+
+/* To be called when a handle's close callback ran, after it was forgotten. */
+void net_handle_closed(struct net *net);
+
+/* Submits an event of this kind for the peer. */
+void net_raise(struct net *net, enum event_kind kind, struct peer *peer);
