@@ -50,21 +50,23 @@ static enum code check_policy(const struct job_spec *s, struct error *error)
     return CODE_OK;
 }
 
-/* The length of the UTF-8 sequence at s, or 0. Source: RFC 3629, section 4. */
+/* The length of the UTF-8 sequence at s, or 0. Source: RFC 3629, section 4: of the second byte, the
+ * first one tells the least and the greatest value. */
 static size_t utf8_length(const unsigned char *s)
 {
     if (s[0] < 0x80)
         return 1;
-    size_t n = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
     if (s[0] < 0xc2 || s[0] > 0xf4)
         return 0;
-    for (size_t i = 1; i < n; i++)
+    size_t n = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
+    unsigned char least = s[0] == 0xe0 ? 0xa0 : s[0] == 0xf0 ? 0x90 : 0x80;
+    unsigned char most = s[0] == 0xed ? 0x9f : s[0] == 0xf4 ? 0x8f : 0xbf;
+    if (s[1] < least || s[1] > most)
+        return 0;
+    for (size_t i = 2; i < n; i++)
         if ((s[i] & 0xc0) != 0x80)
             return 0;
-    bool overlong = (s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xf0 && s[1] < 0x90);
-    bool surrogate = s[0] == 0xed && s[1] >= 0xa0;
-    bool beyond = s[0] == 0xf4 && s[1] >= 0x90;
-    return overlong || surrogate || beyond ? 0 : n;
+    return n;
 }
 
 static bool utf8_valid(const char *text)
