@@ -1,0 +1,142 @@
+#include "values.h"
+
+#include "oracle.h"
+
+static int exponent_max(struct format f)
+{
+    return (1 << f.exponent_bits) - 2;
+}
+
+/* A random sign and fraction with a biased exponent, which is clamped to the finite ones. */
+static uint64_t with_exponent(struct random *r, struct format f, int exponent)
+{
+    if (exponent < 0)
+        exponent = 0;
+    if (exponent > exponent_max(f))
+        exponent = exponent_max(f);
+    uint64_t bits = random_bits(r);
+    uint64_t fraction = bits & (((uint64_t)1 << f.fraction_bits) - 1);
+    uint64_t sign = bits >> 63 << (f.exponent_bits + f.fraction_bits);
+    return sign | (uint64_t)exponent << f.fraction_bits | fraction;
+}
+
+static uint64_t special(struct random *r, struct format f)
+{
+    uint64_t sign = (uint64_t)1 << (f.exponent_bits + f.fraction_bits);
+    switch (random_below(r, 8)) {
+    case 0:
+    case 1:
+    case 2:
+        return format_infinity(f);
+    case 3:
+    case 4:
+        return format_infinity(f) | sign;
+    case 5:
+        return format_nan(f);
+    case 6:
+        return format_nan(f) | sign;
+    default:
+        return format_infinity(f) | 1; /* a signalling one */
+    }
+}
+
+static uint64_t any_float(struct random *r, enum values kind, struct format f)
+{
+    int middle = (1 << (f.exponent_bits - 1)) - 1;
+    uint64_t sign = random_bits(r) >> 63 << (f.exponent_bits + f.fraction_bits);
+    switch (kind) {
+    case VALUES_SAME_SCALE:
+        return with_exponent(r, f, middle - random_from(r, 0, 3));
+    case VALUES_SPREAD_24:
+        return with_exponent(r, f, middle - random_from(r, 0, 24));
+    case VALUES_SPREAD_48:
+        return with_exponent(r, f, middle - random_from(r, 0, 48));
+    case VALUES_SPREAD_70:
+        return with_exponent(r, f, middle - random_from(r, 0, 70));
+    case VALUES_ANY_BITS:
+        return random_bits(r) >> (63 - f.exponent_bits - f.fraction_bits);
+    case VALUES_SUBNORMAL:
+        return with_exponent(r, f, random_from(r, -2, 2));
+    case VALUES_HUGE:
+        return with_exponent(r, f, exponent_max(f) - random_from(r, 0, 30));
+    case VALUES_ZERO:
+        return random_one_in(r, 5) ? sign | 1 : sign;
+    case VALUES_SPECIAL:
+        return random_one_in(r, 6) ? special(r, f) : with_exponent(r, f, middle);
+    default:
+        return with_exponent(r, f, random_from(r, 0, exponent_max(f)));
+    }
+}
+
+/* Half the last place of the first value, so that the sum is a tie, and crumbs that decide it. */
+static void near_tie(struct random *r, const enum dtype *from, uint64_t *bits, unsigned n)
+{
+    struct format f = format_of(from[0]);
+    int exponent = random_from(r, f.fraction_bits + 2, exponent_max(f));
+    if (exponent > exponent_max(f))
+        exponent = exponent_max(f);
+    bits[0] = with_exponent(r, f, exponent);
+    for (unsigned k = 1; k < n; k++) {
+        struct format g = format_of(from[k]);
+        int same = exponent - (1 << (f.exponent_bits - 1)) + (1 << (g.exponent_bits - 1));
+        int half = same - f.fraction_bits - 1;
+        uint64_t sign = random_bits(r) >> 63 << (g.exponent_bits + g.fraction_bits);
+        uint64_t power = half < 1 ? 0 : (uint64_t)half << g.fraction_bits;
+        if (half > exponent_max(g))
+            power = 0;
+        if (k == 1 || random_one_in(r, 8))
+            bits[k] = sign | power;
+        else if (random_one_in(r, 2))
+            bits[k] = sign;
+        else
+            bits[k] = random_one_in(r, 2) ? sign | 1 : with_exponent(r, g, half - 60);
+    }
+}
+
+/* Pairs that cancel, and what is left. */
+static void cancel(struct random *r, const enum dtype *from, uint64_t *bits, unsigned n)
+{
+    for (unsigned k = 0; k < n; k++) {
+        struct format f = format_of(from[k]);
+        if (k > 0 && from[k] == from[k - 1] && k % 2 == 1)
+            bits[k] = bits[k - 1] ^ (uint64_t)1 << (f.exponent_bits + f.fraction_bits);
+        else
+            bits[k] = any_float(r, random_one_in(r, 3) ? VALUES_SUBNORMAL : VALUES_ANY_FINITE, f);
+    }
+}
+
+static uint64_t any_integer(struct random *r, enum values kind, enum dtype dtype)
+{
+    uint64_t top = dtype == DTYPE_I32 ? (uint64_t)1 << 31 : (uint64_t)1 << 63;
+    uint64_t x;
+    switch (kind % 4) {
+    case 0:
+        x = random_below(r, 2001) - 1000;
+        break;
+    case 1:
+        x = random_bits(r);
+        break;
+    case 2: /* at the limits */
+        x = (random_one_in(r, 2) ? top : top - 1) + random_below(r, 3) - 1;
+        break;
+    default:
+        x = random_bits(r) >> random_below(r, 63);
+        x = random_one_in(r, 2) ? -x : x;
+    }
+    return dtype == DTYPE_I32 ? x & UINT32_MAX : x;
+}
+
+void values_fill(struct random *r, enum values kind, enum dtype node, const enum dtype *from,
+                 uint64_t *bits, unsigned n)
+{
+    if (!dtype_is_float(node))
+        for (unsigned k = 0; k < n; k++)
+            bits[k] = any_integer(r, kind, from[k]);
+    else if (kind == VALUES_NEAR_TIE)
+        near_tie(r, from, bits, n);
+    else if (kind == VALUES_CANCEL)
+        cancel(r, from, bits, n);
+    else
+        for (unsigned k = 0; k < n; k++)
+            bits[k] = any_float(r, kind, format_of(from[k]));
+}
