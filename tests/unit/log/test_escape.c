@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,9 +81,9 @@ static void any_bytes_give_valid_json(void **state)
                 text[i] = (char)(0x80u | (seed >> 24));
         }
         char out[sizeof text * ESCAPE_MAX + 8];
-        char document[sizeof out + 4] = "[\"";
-        strcat(document, escape(ESCAPE_JSON, text, sizeof text, out));
-        strcat(document, "\"]");
+        char document[sizeof out + 4];
+        snprintf(document, sizeof document, "[\"%s\"]",
+                 escape(ESCAPE_JSON, text, sizeof text, out));
         json_error_t error;
         json_t *json = json_loads(document, JSON_ALLOW_NUL, &error);
         if (json == NULL)
