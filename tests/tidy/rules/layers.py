@@ -26,8 +26,8 @@ MAY_SEE = {
 }
 LAYERS = set().union(*MAY_SEE.values())
 
-# Programs of a few files in one folder, no layers: they include their own headers bare.
-PROGRAMS = {"client/cli", "client/examples"}
+# Programs, the composition root among them, are no layers: they include their own headers bare.
+PROGRAMS = {"server", "client/cli", "client/examples"}
 
 # Generated from the schema into proto's build folder.
 GENERATED = {"gradfold.pb-c.h": "proto"}
