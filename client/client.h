@@ -1,0 +1,68 @@
+/* The handle, as its parts see it. One lock guards all of it; whoever drives (drive.h) lets go of the lock
+ * for poll() and for the system calls that move bytes. */
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "client/address.h"
+#include "client/connection.h"
+#include "client/request.h"
+
+struct gf_op {
+    gf_client *client; /* NULL: the handle was closed, the operation is complete */
+    struct list link;  /* client.ops */
+    struct request *push;
+    struct request *pull;
+    struct request *other; /* of blocking calls */
+};
+
+struct gf_client {
+    struct address address;
+    char text[300]; /* the address, as the caller wrote it */
+    uint32_t call_timeout_ms;
+    char *name;
+    char *token;
+
+    pthread_mutex_t lock;
+    pthread_cond_t
+        changed; /* something is done, the driver's place is free, or moving bytes ended */
+
+    struct list ops;
+    struct list queue;    /* to be sent, by id; only the first may be SENDING */
+    struct list awaiting; /* sent, in that order */
+    struct heap deadlines;
+    _Atomic uint64_t last_id; /* so that a header can be made without the lock */
+    uint64_t finished;        /* requests so far: has anything happened? */
+    struct connection connection;
+    gf_server_info server; /* as of the last greeting */
+
+    /* Who drives: drive.c. */
+    bool driving;
+    bool polling;       /* the driver sleeps in poll(): wake_fd wakes it */
+    bool moving;        /* the driver moves bytes without the lock: requests must not be touched */
+    unsigned waiters;   /* threads in drive_until() */
+    unsigned onlookers; /* threads that wait for `moving` to end */
+    int wake_fd;
+
+    /* background.c */
+    bool background_started;
+    bool background_stop;
+    pthread_t background;
+    pthread_cond_t background_wanted;
+};
+
+/* Is there anything to be sent or answered? */
+bool client_busy(const gf_client *client);
+
+/* A new operation with no requests; NULL without memory. */
+struct gf_op *op_new(gf_client *client);
+
+/* Puts its requests in flight. background: nobody is going to wait at once. */
+gf_code op_submit(struct gf_op *op, bool background, gf_error *error);
+
+/* Under the lock. */
+bool op_done(const struct gf_op *op);
+
+/* Ends all operations; their owners still have to free them. Nobody drives. */
+void ops_cancel_all(gf_client *client);

@@ -1,0 +1,118 @@
+#include "client/drive.h"
+
+#include <limits.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "client/background.h"
+#include "client/clock.h"
+#include "client/flight.h"
+#include "client/send.h"
+
+void drive_wake(gf_client *client)
+{
+    if (client->polling) {
+        uint64_t one = 1;
+        ssize_t n = write(client->wake_fd, &one, sizeof one);
+        (void)n; /* fails only when it is awake anyway */
+    }
+}
+
+void drive_move_begin(gf_client *client)
+{
+    client->moving = true;
+    pthread_mutex_unlock(&client->lock);
+}
+
+void drive_move_end(gf_client *client)
+{
+    pthread_mutex_lock(&client->lock);
+    client->moving = false;
+    if (client->onlookers > 0)
+        pthread_cond_broadcast(&client->changed);
+}
+
+void drive_settle(gf_client *client)
+{
+    client->onlookers++;
+    while (client->moving)
+        pthread_cond_wait(&client->changed, &client->lock);
+    client->onlookers--;
+}
+
+static int poll_ms(const gf_client *client)
+{
+    if (send_wanted(client) || client->connection.give_up)
+        return 0;
+    uint64_t due_ms = flight_next_deadline_ms(client);
+    uint64_t timer_ms = connection_timer_ms(client);
+    if (timer_ms < due_ms)
+        due_ms = timer_ms;
+    if (due_ms == NEVER)
+        return -1;
+    uint64_t now_ms = clock_now_ms();
+    uint64_t left_ms = due_ms > now_ms ? due_ms - now_ms : 0;
+    return left_ms < INT_MAX ? (int)left_ms : INT_MAX;
+}
+
+static void sleep_in_poll(gf_client *client)
+{
+    struct pollfd fds[2] = {{.fd = client->wake_fd, .events = POLLIN}};
+    fds[1] = connection_interest(client);
+    int timeout_ms = poll_ms(client);
+    client->polling = true;
+    pthread_mutex_unlock(&client->lock);
+    int n = poll(fds, 2, timeout_ms);
+    pthread_mutex_lock(&client->lock);
+    client->polling = false;
+    if (n <= 0)
+        return;
+    uint64_t count;
+    if (fds[0].revents != 0 && read(client->wake_fd, &count, sizeof count) < 0)
+        return;
+    if (!client->connection.give_up)
+        connection_event(client, fds[1].revents);
+}
+
+void drive_once(gf_client *client)
+{
+    uint64_t finished = client->finished;
+    uint64_t now_ms = clock_now_ms();
+    flight_expire(client, now_ms);
+    if (client->connection.give_up)
+        connection_drop(client);
+    connection_tick(client, now_ms);
+    if (send_wanted(client))
+        send_some(client);
+    if (client->finished == finished)
+        sleep_in_poll(client);
+}
+
+void drive_hand_over(gf_client *client)
+{
+    if (client->waiters > 0)
+        pthread_cond_broadcast(&client->changed);
+    else
+        background_wake(client);
+}
+
+void drive_until(gf_client *client, bool (*ready)(const void *what), const void *what)
+{
+    client->waiters++;
+    if (client->driving)
+        drive_wake(client); /* the background thread lets go of its place */
+    while (!ready(what)) {
+        if (client->driving) {
+            pthread_cond_wait(&client->changed, &client->lock);
+            continue;
+        }
+        client->driving = true;
+        while (!ready(what))
+            drive_once(client);
+        client->driving = false;
+    }
+    client->waiters--;
+    if (!client->driving)
+        drive_hand_over(client);
+}

@@ -1,0 +1,200 @@
+/* Operations: what the caller holds of requests in flight. */
+#include <stdlib.h>
+
+#include "client/background.h"
+#include "client/client.h"
+#include "client/drive.h"
+#include "client/flight.h"
+#include "client/pull.h"
+#include "client/push.h"
+#include "client/report.h"
+
+struct gf_op *op_new(gf_client *client)
+{
+    struct gf_op *op = calloc(1, sizeof *op);
+    if (op == NULL)
+        return NULL;
+    op->client = client;
+    list_init(&op->link);
+    return op;
+}
+
+static bool part_done(const struct request *request)
+{
+    return request == NULL || request->state == REQUEST_DONE;
+}
+
+bool op_done(const struct gf_op *op)
+{
+    return part_done(op->push) && part_done(op->pull) && part_done(op->other);
+}
+
+static void add(struct gf_op *op, struct request *request)
+{
+    if (request == NULL)
+        return;
+    request->op = op;
+    flight_add(op->client, request);
+}
+
+gf_code op_submit(struct gf_op *op, bool background, gf_error *error)
+{
+    gf_client *client = op->client;
+    pthread_mutex_lock(&client->lock);
+    gf_code code = background ? background_start(client, error) : GF_OK;
+    if (code == GF_OK) {
+        list_append(&client->ops, &op->link);
+        add(op, op->push);
+        add(op, op->pull);
+        add(op, op->other);
+        drive_wake(client);
+        if (background && client->waiters == 0)
+            background_wake(client);
+    }
+    pthread_mutex_unlock(&client->lock);
+    return code;
+}
+
+/* Of a complete one: the failure that came first in the order of its parts. */
+static gf_code outcome(const struct gf_op *op, gf_error *error)
+{
+    const struct request *parts[] = {op->push, op->pull, op->other};
+    for (size_t i = 0; i < 3; i++)
+        if (parts[i] != NULL && parts[i]->outcome.code != GF_OK)
+            return report_copy(error, &parts[i]->outcome);
+    return report_ok(error);
+}
+
+static bool ready(const void *op)
+{
+    return op_done(op);
+}
+
+gf_code gf_op_wait(gf_op *op, gf_error *error)
+{
+    gf_client *client = op->client;
+    if (client == NULL)
+        return outcome(op, error);
+    pthread_mutex_lock(&client->lock);
+    drive_until(client, ready, op);
+    pthread_mutex_unlock(&client->lock);
+    return outcome(op, error);
+}
+
+struct choice {
+    gf_op *const *ops;
+    size_t n;
+};
+
+static size_t first_done(const struct choice *choice)
+{
+    for (size_t i = 0; i < choice->n; i++)
+        if (choice->ops[i] != NULL && op_done(choice->ops[i]))
+            return i;
+    return choice->n;
+}
+
+static bool any_ready(const void *choice)
+{
+    const struct choice *c = choice;
+    return first_done(c) < c->n;
+}
+
+gf_code gf_op_wait_any(gf_op *const *ops, size_t n, size_t *index, gf_error *error)
+{
+    struct choice choice = {ops, n};
+    gf_client *client = NULL;
+    size_t there = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (ops[i] == NULL)
+            continue;
+        if (there++ > 0 && ops[i]->client != client)
+            return report(error, GF_INVALID_ARGUMENT, "operations of different handles");
+        client = ops[i]->client;
+    }
+    if (there == 0)
+        return report(error, GF_INVALID_ARGUMENT, "no operation to wait for");
+    if (client != NULL) {
+        pthread_mutex_lock(&client->lock);
+        drive_until(client, any_ready, &choice);
+        pthread_mutex_unlock(&client->lock);
+    }
+    *index = first_done(&choice);
+    return report_ok(error);
+}
+
+bool gf_op_test(gf_op *op)
+{
+    gf_client *client = op->client;
+    if (client == NULL)
+        return true;
+    pthread_mutex_lock(&client->lock);
+    bool done = op_done(op);
+    pthread_mutex_unlock(&client->lock);
+    return done;
+}
+
+bool gf_op_push_result(gf_op *op, gf_push_result *result)
+{
+    if (op->push == NULL || !gf_op_test(op) || op->push->outcome.code != GF_OK)
+        return false;
+    push_result(op->push, result);
+    return true;
+}
+
+bool gf_op_pull_result(gf_op *op, gf_pull_result *result)
+{
+    if (op->pull == NULL || !gf_op_test(op) || op->pull->outcome.code != GF_OK)
+        return false;
+    pull_result(op->pull, result);
+    return true;
+}
+
+static void cancel(gf_client *client, struct request *request)
+{
+    gf_error cancelled;
+    report(&cancelled, GF_CLIENT_CANCELLED, "given up");
+    if (!part_done(request))
+        flight_finish(client, request, &cancelled);
+}
+
+static void cancel_parts(gf_client *client, struct gf_op *op)
+{
+    cancel(client, op->push);
+    cancel(client, op->pull);
+    cancel(client, op->other);
+    list_remove(&op->link);
+}
+
+/* Was it ever put in flight? */
+static bool submitted(const struct gf_op *op)
+{
+    return !list_empty(&op->link);
+}
+
+void gf_op_free(gf_op *op)
+{
+    if (op == NULL)
+        return;
+    gf_client *client = op->client;
+    if (client != NULL && submitted(op)) {
+        pthread_mutex_lock(&client->lock);
+        drive_settle(client);
+        cancel_parts(client, op);
+        pthread_mutex_unlock(&client->lock);
+    }
+    request_free(op->push);
+    request_free(op->pull);
+    request_free(op->other);
+    free(op);
+}
+
+void ops_cancel_all(gf_client *client)
+{
+    struct list *first;
+    while ((first = list_first(&client->ops)) != NULL) {
+        struct gf_op *op = list_entry(first, struct gf_op, link);
+        cancel_parts(client, op);
+        op->client = NULL;
+    }
+}

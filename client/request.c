@@ -1,0 +1,98 @@
+#include "client/request.h"
+
+#include <stdlib.h>
+
+#include "base/checked.h"
+#include "client/report.h"
+#include "proto/frame.h"
+
+gf_code request_reserve(struct request *request, size_t n, gf_error *error)
+{
+    request->out = calloc(n + 1, sizeof *request->out);
+    if (request->out == NULL)
+        return report(error, GF_CLIENT_NO_MEMORY, "no memory for %zu tensors", n);
+    request->n_out = 1;
+    return GF_OK;
+}
+
+void request_add_piece(struct request *request, const void *data, uint64_t bytes)
+{
+    /* The cast is for iovec's sake; what is sent is only read. */
+    request->out[request->n_out++] = (struct piece){(void *)(uintptr_t)data, bytes};
+    request->body_bytes += bytes;
+}
+
+gf_code request_pack(struct request *request, Gradfold__V1__Request *message, gf_error *error)
+{
+    message->has_id = true;
+    message->id = request->id;
+    size_t n = gradfold__v1__request__get_packed_size(message);
+    if (n > UINT32_MAX)
+        return report(error, GF_TOO_LARGE, "a header of %zu bytes", n);
+    uint8_t *head = realloc(request->head, FRAME_PREFIX_BYTES + n);
+    if (head == NULL)
+        return report(error, GF_CLIENT_NO_MEMORY, "no memory for a header of %zu bytes", n);
+    frame_prefix_encode(head, (uint32_t)n, request->body_bytes);
+    gradfold__v1__request__pack(message, head + FRAME_PREFIX_BYTES);
+    request->head = head;
+    request->head_bytes = FRAME_PREFIX_BYTES + n;
+    request->out[0] = (struct piece){head, request->head_bytes};
+    return GF_OK;
+}
+
+void request_rewind(struct request *request)
+{
+    request->state = REQUEST_QUEUED;
+    request->sent = (struct cursor){0};
+    request->sent_bytes = 0;
+    request->answered = false;
+    free(request->into);
+    request->into = NULL;
+    request->n_into = 0;
+}
+
+void request_free(struct request *request)
+{
+    if (request == NULL)
+        return;
+    if (request->kind->free != NULL)
+        request->kind->free(request);
+    free(request->head);
+    free(request->out);
+    free(request->into);
+    free(request);
+}
+
+int pieces_vector(const struct piece *pieces, size_t n_pieces, struct cursor cursor,
+                  struct iovec *vector, int n, uint64_t max)
+{
+    int used = 0;
+    for (size_t i = cursor.piece; i < n_pieces && used < n && max > 0; i++) {
+        uint64_t left = pieces[i].bytes - cursor.offset;
+        uint64_t take = left < max ? left : max;
+        if (take > 0)
+            vector[used++] =
+                (struct iovec){(uint8_t *)pieces[i].data + cursor.offset, (size_t)take};
+        max -= take;
+        cursor.offset = 0;
+    }
+    return used;
+}
+
+void pieces_advance(const struct piece *pieces, size_t n_pieces, struct cursor *cursor,
+                    uint64_t bytes)
+{
+    while (cursor->piece < n_pieces && bytes >= pieces[cursor->piece].bytes - cursor->offset) {
+        bytes -= pieces[cursor->piece].bytes - cursor->offset;
+        *cursor = (struct cursor){cursor->piece + 1, 0};
+    }
+    cursor->offset += bytes;
+}
+
+uint64_t vector_bytes(const struct iovec *vector, int n)
+{
+    uint64_t bytes = 0;
+    for (int i = 0; i < n; i++)
+        bytes += vector[i].iov_len;
+    return bytes;
+}
