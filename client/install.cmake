@@ -1,29 +1,13 @@
 # What `cmake --install` puts where: programs, the library in both forms, its headers, and what
 # pkg-config and find_package need to find it.
 
-# Users of the static library get one object in which everything but gf_* is local, so that our
-# bare names (error_set, list_init, ...) cannot meet theirs.
-set(GRADFOLD_ARCHIVE ${CMAKE_CURRENT_BINARY_DIR}/lib/libgradfold.a)
-add_custom_command(OUTPUT ${GRADFOLD_ARCHIVE}
-    COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_CURRENT_BINARY_DIR}/lib
-    COMMAND ${CMAKE_COMMAND} -E rm -f ${GRADFOLD_ARCHIVE}
-    COMMAND ${CMAKE_LINKER} -r -o lib/gradfold.o
-        $<TARGET_OBJECTS:gradfold_static> $<TARGET_OBJECTS:proto> $<TARGET_OBJECTS:base>
-    COMMAND ${CMAKE_OBJCOPY} --localize-hidden lib/gradfold.o
-    COMMAND ${CMAKE_AR} rcs ${GRADFOLD_ARCHIVE} lib/gradfold.o
-    DEPENDS gradfold_static proto base
-        $<TARGET_OBJECTS:gradfold_static> $<TARGET_OBJECTS:proto> $<TARGET_OBJECTS:base>
-    WORKING_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}
-    COMMENT "Making one object of libgradfold.a"
-    COMMAND_EXPAND_LISTS VERBATIM)
-add_custom_target(gradfold_archive ALL DEPENDS ${GRADFOLD_ARCHIVE})
-
 install(TARGETS gradfoldd RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 if(TARGET gradfold)
     install(TARGETS gradfold RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
-install(TARGETS gradfold_shared LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(FILES ${GRADFOLD_ARCHIVE} DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(TARGETS gradfold_shared gradfold_static
+    LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
+    ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY include/gradfold DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
     FILES_MATCHING PATTERN "*.h")
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
