@@ -32,7 +32,7 @@ static int due(const struct progress *progress, uint64_t done, double time_s)
         return 1;
     if (progress->terminal)
         return time_s - progress->shown_time_s >= TERMINAL_INTERVAL_S;
-    return done % (progress->rounds / LINES_IN_A_PIPE + 1) == 0;
+    return done % ((progress->rounds + LINES_IN_A_PIPE - 1) / LINES_IN_A_PIPE) == 0;
 }
 
 void progress_show(struct progress *progress, uint64_t round, double loss,
