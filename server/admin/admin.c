@@ -1,14 +1,14 @@
 /* The admin's life.
  *
  * 1. The socket listens, libmicrohttpd runs on the loop: requests are answered.
- * 2. Up to ADMIN_CONNECTIONS are accepted; when all are taken, others wait in the backlog.
+ * 2. Up to limits.connections are accepted; when all are taken, others wait in the backlog.
  * 3. admin_stop: accepts no more; answers in progress end, or their time does.
  * 4. Handles close; the last close callback frees everything and tells the owner.
  *
  * What can go wrong:
  *   1'  the address is taken      admin_new says so
  *   2'  no descriptors left       the acceptor looks again a little later
- *   3'  a client does not read    its connection ends with ADMIN_STOP_MS */
+ *   3'  a client does not read    its connection ends after limits.stop_ms */
 #include "admin/admin.h"
 
 #include <stdlib.h>
@@ -94,11 +94,24 @@ static void on_engine_changed(struct engine *engine)
 {
     struct admin *admin = list_entry(engine, struct admin, engine);
     if (!admin->stopping)
-        acceptor_want(&admin->acceptor, admin->world.http_connections < ADMIN_CONNECTIONS);
+        acceptor_want(&admin->acceptor,
+                      admin->world.http_connections < admin->world.config.limits.connections);
     maybe_close_engine(admin);
 }
 
 /* -- The beginning -- */
+
+static void set_default_limits(struct admin_limits *limits)
+{
+    if (limits->connections == 0)
+        limits->connections = 64;
+    if (limits->idle_s == 0)
+        limits->idle_s = 10;
+    if (limits->request_ms == 0)
+        limits->request_ms = 60000;
+    if (limits->stop_ms == 0)
+        limits->stop_ms = 1000;
+}
 
 static int start(struct admin *admin, uv_loop_t *loop, int fd)
 {
@@ -136,6 +149,7 @@ struct admin *admin_new(uv_loop_t *loop, const struct admin_config *config, stru
     }
     admin->world.config = *config;
     admin->world.config.address = NULL;
+    set_default_limits(&admin->world.config.limits);
     admin->world.state = ADMIN_STARTING;
     admin->world.started_s = process_started();
     int status = start(admin, loop, fd);
@@ -166,6 +180,6 @@ void admin_stop(struct admin *admin, void (*closed)(void *context), void *contex
     admin->stopping = true;
     admin->world.state = ADMIN_STOPPING;
     acceptor_close(&admin->acceptor);
-    uv_timer_start(&admin->patience, on_patience_over, ADMIN_STOP_MS, 0);
+    uv_timer_start(&admin->patience, on_patience_over, admin->world.config.limits.stop_ms, 0);
     maybe_close_engine(admin);
 }

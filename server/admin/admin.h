@@ -8,7 +8,7 @@
  * nodes
  *
  * Runs on the loop that steps the core and reads it between steps, so nothing is locked. A slow
- * client costs a connection of LIMITS below for a while, and nobody else anything. */
+ * client costs a connection of struct admin_limits for a while, and nobody else anything. */
 #pragma once
 
 #include <netinet/in.h>
@@ -19,12 +19,12 @@
 #include "core/core.h"
 #include "log/log.h"
 
-enum {
-    ADMIN_CONNECTIONS = 64,    /* together; more wait to be accepted */
-    ADMIN_IDLE_S = 10,         /* without a byte, then the connection is closed */
-    ADMIN_REQUEST_MS = 60000,  /* from accept or the last answer to the end of the next one */
-    ADMIN_STOP_MS = 1000,      /* what answers in progress get when the server stops */
-    ADMIN_MEMORY_BYTES = 16384 /* for a connection's request */
+/* What clients may take. Zero means the figure behind it. */
+struct admin_limits {
+    unsigned connections; /* 64: together; more wait to be accepted */
+    unsigned idle_s;      /* 10: without a byte, then the connection is closed */
+    uint64_t request_ms;  /* 60,000: from accept or the last answer to the end of the next one */
+    uint64_t stop_ms;     /* 1,000: what answers in progress get when the server stops */
 };
 
 /* What the other layers count; admin never looks into them. Zero what is not known. */
@@ -44,6 +44,7 @@ struct admin_config {
     struct log *log;     /* borrowed until admin is closed; may be NULL */
     const char *version; /* borrowed, as is kernels: what the build is called and adds with */
     const char *kernels;
+    struct admin_limits limits;
 };
 
 enum admin_state {
@@ -65,6 +66,6 @@ void admin_set_state(struct admin *admin, enum admin_state state);
 /* The address that is listened on, with the port that the system chose. */
 void admin_address(const struct admin *admin, struct sockaddr_storage *address);
 
-/* Accepts no more, lets answers in progress end for ADMIN_STOP_MS, then closes everything and calls
+/* Accepts no more, lets answers in progress end for limits.stop_ms, then closes everything and calls
  * closed(context), once, from the loop; the admin is gone by then. Not to be called twice. */
 void admin_stop(struct admin *admin, void (*closed)(void *context), void *context);

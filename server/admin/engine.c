@@ -5,7 +5,7 @@
  * without waiting, and afterwards the time is another one. A response that is made piece by piece
  * comes back in every turn of the loop, so that others get theirs.
  *
- * The daemon closes a connection that is silent for ADMIN_IDLE_S. One that trickles is caught by a
+ * The daemon closes a connection that is silent for limits.idle_s. One that trickles is caught by a
  * deadline of ours: from accept, or the end of the last answer, to the end of the next.
  *
  * What can go wrong:
@@ -22,11 +22,20 @@
 
 #include "admin/route.h"
 
+enum {
+    MEMORY_BYTES = 16384 /* for a connection: its request, and what is being sent */
+};
+
 struct connection {
     struct list link;
     uint64_t deadline_ms; /* of the loop's clock */
     int fd;
 };
+
+static const struct admin_limits *limits(const struct engine *e)
+{
+    return &e->world->config.limits;
+}
 
 /* -- Deadlines: all are equally long, so the list is in their order -- */
 
@@ -49,7 +58,7 @@ static void watch_first(struct engine *e)
 static void renew(struct engine *e, struct connection *c)
 {
     list_remove(&c->link);
-    c->deadline_ms = uv_now(e->overdue.loop) + ADMIN_REQUEST_MS;
+    c->deadline_ms = uv_now(e->overdue.loop) + limits(e)->request_ms;
     list_append(&e->connections, &c->link);
     watch_first(e);
 }
@@ -97,6 +106,8 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
     }
 }
 
+/* Called when the headers of a request are complete, with each piece of its body, and at its end. Answering
+ * before the end makes the daemon close the connection afterwards: only a refusal is worth that. */
 static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url,
                                   const char *method, const char *version, const char *upload,
                                   size_t *upload_size, void **request)
@@ -104,15 +115,14 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     struct engine *e = context;
     (void)version;
     (void)upload;
-    (void)upload_size;
     if (*request != NULL)
-        return MHD_NO; /* a body that nobody waits for */
-    *request = e;      /* so that on_answered is told */
+        return *upload_size > 0 ? MHD_NO : route(e->world, connection, method, url);
+    *request = e; /* so that on_answered is told */
     e->answering++;
     e->world->http_requests++;
     log_debug(e->world->config.log, LOG_GROUP_ADMIN, "request", LOG_TEXT("method", method),
               LOG_TEXT("path", url));
-    return route(e->world, connection, method, url);
+    return route_reads(method) ? MHD_YES : route(e->world, connection, method, url);
 }
 
 static void on_answered(void *context, struct MHD_Connection *connection, void **request,
@@ -181,10 +191,10 @@ static struct MHD_Daemon *start_daemon(struct engine *e)
     return MHD_start_daemon(
         MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, e,
         MHD_OPTION_EXTERNAL_LOGGER, on_message, e, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)ADMIN_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)ADMIN_IDLE_S,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)ADMIN_MEMORY_BYTES,
-        MHD_OPTION_NOTIFY_CONNECTION, on_connection, e, MHD_OPTION_NOTIFY_COMPLETED, on_answered, e,
-        MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_END);
+        limits(e)->connections, MHD_OPTION_CONNECTION_TIMEOUT, limits(e)->idle_s,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_BYTES, MHD_OPTION_NOTIFY_CONNECTION,
+        on_connection, e, MHD_OPTION_NOTIFY_COMPLETED, on_answered, e, MHD_OPTION_UNESCAPE_CALLBACK,
+        leave_escaped, NULL, MHD_OPTION_END);
 }
 
 int engine_start(struct engine *e, uv_loop_t *loop, struct world *world)

@@ -171,6 +171,11 @@ static bool matches(const char *url, size_t i)
     return strncmp(url, routes[i].path, n) == 0 && (url[n] != '\0') == routes[i].prefix;
 }
 
+bool route_reads(const char *method)
+{
+    return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
+}
+
 enum MHD_Result route(struct world *world, struct MHD_Connection *connection, const char *method,
                       const char *url)
 {
@@ -178,7 +183,7 @@ enum MHD_Result route(struct world *world, struct MHD_Connection *connection, co
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
         if (!matches(url, i))
             continue;
-        if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
+        if (!route_reads(method))
             return respond_error(&a, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD");
         a.rest = url + strlen(routes[i].path);
         return routes[i].get(&a);

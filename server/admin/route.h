@@ -2,6 +2,7 @@
 #pragma once
 
 #include <microhttpd.h>
+#include <stdbool.h>
 
 #include "admin/world.h"
 
@@ -9,3 +10,6 @@
  * sent, without its query, not decoded. */
 enum MHD_Result route(struct world *world, struct MHD_Connection *connection, const char *method,
                       const char *url);
+
+/* GET and HEAD: the methods that there are. */
+bool route_reads(const char *method);
