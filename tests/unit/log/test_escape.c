@@ -50,7 +50,7 @@ static void control_characters_are_escaped(void **state)
     expect("say \"x\\y\"", "say \\\"x\\\\y\\\"", "say \\\"x\\\\y\\\"");
     expect("\xc2\x9b", "\\u009b", "\\u009b");     /* C1: the one-byte CSI of old terminals */
     expect("\xe2\x80\xa8", "\\u2028", "\\u2028"); /* line separator */
-    char out[16];
+    char out[2 * ESCAPE_MAX];
     assert_string_equal(escape(ESCAPE_JSON, "\0", 1, out), "\\u0000");
 }
 
