@@ -12,7 +12,7 @@ struct server {
     struct log *log;
     uv_loop_t *loop;
     struct core *core;
-    struct net *net;
+    struct net *net;     /* NULL: gone */
     struct admin *admin; /* NULL: none, or gone */
     struct update update;
     const struct event *current; /* the event of the step at hand */
@@ -27,7 +27,6 @@ struct server {
     unsigned handles; /* whose close callback is still to come */
     bool stopping;
     bool net_closing;
-    bool net_closed;
     void (*stopped)(void *ctx);
     void *ctx;
 };

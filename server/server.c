@@ -90,7 +90,8 @@ struct server *server_new(uv_loop_t *loop, const struct server_options *options,
 static void fill_numbers(void *ctx, struct admin_numbers *numbers)
 {
     const struct server *s = ctx;
-    const struct net_stats *stats = net_stats(s->net);
+    static const struct net_stats none;
+    const struct net_stats *stats = s->net ? net_stats(s->net) : &none;
     *numbers = (struct admin_numbers){
         .now_ms = server_now_ms(),
         .connections = stats->connections_open,
@@ -161,7 +162,7 @@ static void set_address(struct address *address, const struct sockaddr_storage *
 bool server_address(const struct server *s, unsigned i, struct address *address)
 {
     struct sockaddr_storage storage;
-    if (!net_address(s->net, i, &storage))
+    if (!s->net || !net_address(s->net, i, &storage))
         return false;
     set_address(address, &storage);
     return true;
@@ -196,7 +197,7 @@ static void on_handle_closed(uv_handle_t *handle)
 
 static void maybe_finish(struct server *s)
 {
-    if (!s->net_closed || s->admin || s->folds > 0 || uv_is_closing((uv_handle_t *)&s->wake))
+    if (s->net || s->admin || s->folds > 0 || uv_is_closing((uv_handle_t *)&s->wake))
         return;
     uv_close((uv_handle_t *)&s->wake, on_handle_closed);
     uv_close((uv_handle_t *)&s->stop_timer, on_handle_closed);
@@ -206,7 +207,7 @@ static void maybe_finish(struct server *s)
 static void on_net_closed(void *ctx)
 {
     struct server *s = ctx;
-    s->net_closed = true;
+    s->net = NULL; /* admin may still be asked for numbers */
     maybe_finish(s);
 }
 

@@ -52,14 +52,17 @@ static void answer_hello(struct connection *c, uint64_t id, const Gradfold__V1__
     queue(c, &parts.response);
 }
 
-static void handle(struct connection *c, const Gradfold__V1__Request *message)
+static void handle(struct connection *c, const Gradfold__V1__Request *message, bool strings_ok)
 {
     struct error error;
     struct request request;
     uint64_t id = message->has_id ? message->id : 0;
     bool is_push = message->op_case == GRADFOLD__V1__REQUEST__OP_PUSH;
     bool is_known = message->op_case != GRADFOLD__V1__REQUEST__OP__NOT_SET;
-    if (c->body_left > 0 && is_known && !is_push) {
+    if (!strings_ok) {
+        error_set(&error, CODE_INVALID_ARGUMENT, "a name holds a NUL byte, or is not UTF-8");
+        dispatch_refuse(c, id, &error);
+    } else if (c->body_left > 0 && is_known && !is_push) {
         error_set(&error, CODE_MALFORMED,
                   "only a push has a body, this request has one of %llu bytes",
                   (unsigned long long)c->body_left);
@@ -79,7 +82,7 @@ void dispatch(struct connection *c, const uint8_t *header, size_t n)
     struct error error;
     Gradfold__V1__Request *message;
     if (header_unpack_request(&c->net->requests, header, n, &message, &error) == CODE_OK)
-        handle(c, message);
+        handle(c, message, header_request_strings_ok(header, n));
     else
         dispatch_refuse(c, 0, &error);
     arena_reset(&c->net->requests);

@@ -1,0 +1,89 @@
+#include "served.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+void served_options(struct served *t)
+{
+    static char text[OPTIONS_TEXT_MAX];
+    char *argv[] = {"gradfoldd", "--listen", "127.0.0.1:0", "--admin", "off"};
+    struct options_source source = {
+        .argc = sizeof argv / sizeof *argv, .argv = argv, .environment = options_getenv};
+    *t = (struct served){.n = 0};
+    machine_look(&source.machine);
+    assert_int_equal(options_read(&source, &t->options, text), OPTIONS_RUN);
+    t->options.staging_bytes = 64 << 20;
+    t->options.result_bytes = 64 << 20;
+    t->options.accumulator_bytes = 64 << 20;
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static void on_stopped(void *ctx)
+{
+    struct served *t = ctx;
+    if (--t->running == 0)
+        uv_close((uv_handle_t *)&t->call, NULL);
+}
+
+static void on_call(uv_async_t *call)
+{
+    struct served *t = call->data;
+    if (t->stopping < 0)
+        return;
+    server_stop(t->server[t->stopping]);
+    t->server[t->stopping] = NULL;
+    t->stopping = -1;
+    uv_sem_post(&t->called);
+}
+
+static void *run(void *ctx)
+{
+    struct served *t = ctx;
+    uv_run(&t->loop, UV_RUN_DEFAULT);
+    return NULL;
+}
+
+void served_start(struct served *t, unsigned n)
+{
+    struct error error;
+    assert_int_equal(uv_loop_init(&t->loop), 0);
+    assert_int_equal(uv_sem_init(&t->called, 0), 0);
+    uv_async_init(&t->loop, &t->call, on_call);
+    t->call.data = t;
+    t->stopping = -1;
+    t->n = t->running = n;
+    for (unsigned i = 0; i < n; i++) {
+        t->server[i] = server_new(&t->loop, &t->options, "test", NULL, on_stopped, t);
+        assert_non_null(t->server[i]);
+        assert_int_equal(server_start(t->server[i], &error), CODE_OK);
+        assert_true(server_address(t->server[i], 0, &t->address[i]));
+    }
+    assert_int_equal(pthread_create(&t->thread, NULL, run, t), 0);
+}
+
+void served_stop(struct served *t, int i)
+{
+    t->stopping = i;
+    uv_async_send(&t->call);
+    uv_sem_wait(&t->called);
+}
+
+void served_join(struct served *t)
+{
+    pthread_join(t->thread, NULL);
+    uv_sem_destroy(&t->called);
+    assert_int_equal(uv_loop_close(&t->loop), 0);
+}
+
+void served_end(struct served *t)
+{
+    for (int i = 0; i < (int)t->n; i++)
+        if (t->server[i])
+            served_stop(t, i);
+    served_join(t);
+}

@@ -1,0 +1,41 @@
+/* Servers in this process: one loop, run by a thread of its own, while the test speaks to them over real
+ * sockets. */
+#pragma once
+
+#include <pthread.h>
+#include <uv.h>
+
+#include "server.h"
+
+enum {
+    SERVERS_MAX = 2
+};
+
+struct served {
+    uv_loop_t loop;
+    uv_async_t call; /* stops server[stopping] */
+    int stopping;
+    uv_sem_t called;
+    pthread_t thread;
+    struct server_options options;
+    unsigned n;
+    struct server *server[SERVERS_MAX];
+    struct address address[SERVERS_MAX];
+    unsigned running; /* of the loop's thread */
+    char port_file[64];
+};
+
+/* Options as gradfoldd would have them, listening on a free port of 127.0.0.1, without admin. */
+void served_options(struct served *served);
+
+/* n servers with served->options. */
+void served_start(struct served *served, unsigned n);
+
+/* Asks server i to stop, and returns when it has begun to. */
+void served_stop(struct served *served, int i);
+
+/* Waits until all servers, which were asked to, have stopped. */
+void served_join(struct served *served);
+
+/* Both, for all that run. */
+void served_end(struct served *served);

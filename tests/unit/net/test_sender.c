@@ -1,0 +1,259 @@
+/* The outgoing queue over a socket pair, both ends in one loop's hands. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "core/limits.h"
+#include "core/pull.h"
+#include "net/sender.h"
+#include "proto/frame.h"
+
+enum {
+    BODY_BYTES = 5 << 20
+};
+
+struct fixture {
+    uv_loop_t loop;
+    uv_pipe_t pipe;
+    int peer;
+    uint64_t bytes_out;
+    struct sender sender;
+    struct pull *given_back;
+    unsigned n_given_back;
+    unsigned writes;
+    int status;
+    struct node node;
+    struct job job;
+    struct pull *pull;
+    Gradfold__V1__Status ok;
+    Gradfold__V1__Response response;
+    bool too_large;
+};
+
+static void give_back(struct sender *sender, struct pull *pull)
+{
+    struct fixture *f = list_entry(sender, struct fixture, sender);
+    f->given_back = pull;
+    f->n_given_back++;
+}
+
+static void written(struct sender *sender, int status)
+{
+    struct fixture *f = list_entry(sender, struct fixture, sender);
+    f->writes++;
+    f->status = status;
+    if (status == 0)
+        assert_int_equal(sender_flush(sender), 0);
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    int fds[2];
+    signal(SIGPIPE, SIG_IGN);
+    socketpair(AF_UNIX, SOCK_STREAM, 0, fds);
+    uv_loop_init(&f->loop);
+    uv_pipe_init(&f->loop, &f->pipe, 0);
+    uv_pipe_open(&f->pipe, fds[0]);
+    f->peer = fds[1];
+    sender_init(&f->sender, (uv_stream_t *)&f->pipe, &f->bytes_out);
+    f->sender.give_back = give_back;
+    f->sender.written = written;
+    f->pull = calloc(1, sizeof *f->pull);
+    f->node.bytes = BODY_BYTES;
+    f->job.tape = (struct tape){&f->node, 1};
+    f->pull->job = &f->job;
+    f->pull->all = true;
+    f->pull->n_nodes = 1;
+    f->ok = (Gradfold__V1__Status)GRADFOLD__V1__STATUS__INIT;
+    f->ok.has_code = true;
+    f->response = (Gradfold__V1__Response)GRADFOLD__V1__RESPONSE__INIT;
+    f->response.has_id = true;
+    f->response.status = &f->ok;
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    if (!uv_is_closing((uv_handle_t *)&f->pipe))
+        uv_close((uv_handle_t *)&f->pipe, NULL);
+    uv_run(&f->loop, UV_RUN_DEFAULT);
+    sender_drop(&f->sender);
+    uv_loop_close(&f->loop);
+    close(f->peer);
+    free(f->pull);
+    free(f);
+    return 0;
+}
+
+static void add(struct fixture *f, uint64_t id)
+{
+    f->response.id = id;
+    assert_true(sender_add(&f->sender, &f->response, NULL, 0, &f->too_large));
+}
+
+static void add_pull(struct fixture *f, uint64_t id)
+{
+    f->response.id = id;
+    assert_true(sender_add(&f->sender, &f->response, f->pull, BODY_BYTES, &f->too_large));
+}
+
+static void turn(struct fixture *f)
+{
+    uv_run(&f->loop, UV_RUN_NOWAIT);
+}
+
+static void read_exactly(struct fixture *f, uint8_t *to, size_t n)
+{
+    for (size_t have = 0; have < n; turn(f)) {
+        ssize_t got = recv(f->peer, to + have, n - have, MSG_DONTWAIT);
+        have += got > 0 ? (size_t)got : 0;
+    }
+}
+
+/* Reads a frame's prefix and header; returns its body's length. */
+static uint64_t read_header(struct fixture *f, uint64_t id)
+{
+    static const struct frame_limits limits = {1 << 20, 1 << 30};
+    uint8_t bytes[64];
+    struct frame_prefix prefix;
+    struct error error;
+    read_exactly(f, bytes, FRAME_PREFIX_BYTES);
+    assert_int_equal(frame_prefix_decode(bytes, &limits, &prefix, &error), CODE_OK);
+    assert_true(prefix.header_bytes <= sizeof bytes);
+    read_exactly(f, bytes, prefix.header_bytes);
+    assert_int_equal(bytes[1], id);
+    return prefix.body_bytes;
+}
+
+static void replies_collect_and_leave_in_one_write(void **state)
+{
+    struct fixture *f = *state;
+    for (uint64_t id = 1; id <= 100; id++)
+        add(f, id);
+    assert_int_equal(sender_flush(&f->sender), 0);
+    while (!sender_idle(&f->sender))
+        turn(f);
+    assert_int_equal(f->writes, 1);
+    for (uint64_t id = 1; id <= 100; id++)
+        assert_int_equal(read_header(f, id), 0);
+    assert_int_equal(f->sender.bytes, 0);
+}
+
+static void a_pull_leaves_in_pieces_and_in_its_place(void **state)
+{
+    struct fixture *f = *state;
+    static uint8_t buffer[BODY_BYTES];
+    add(f, 1);
+    add_pull(f, 2);
+    add(f, 3);
+    assert_int_equal(sender_flush(&f->sender), 0);
+    turn(f);
+    assert_int_equal(read_header(f, 1), 0);
+    assert_int_equal(read_header(f, 2), BODY_BYTES);
+    read_exactly(f, buffer, BODY_BYTES);
+    while (!sender_idle(&f->sender))
+        turn(f);
+    assert_ptr_equal(f->given_back, f->pull);
+    assert_int_equal(f->n_given_back, 1);
+    assert_true(f->writes >= BODY_BYTES >> 20);
+    assert_int_equal(read_header(f, 3), 0);
+}
+
+static void a_dropped_queue_gives_its_pulls_back_once(void **state)
+{
+    struct fixture *f = *state;
+    add_pull(f, 1);
+    add_pull(f, 2);
+    assert_int_equal(sender_flush(&f->sender), 0);
+    turn(f);
+    uv_close((uv_handle_t *)&f->pipe, NULL);
+    sender_drop(&f->sender);
+    assert_int_equal(f->n_given_back, 2);
+    turn(f);
+    assert_int_equal(f->n_given_back, 2);
+    assert_int_equal(f->status, UV_ECANCELED);
+    assert_int_equal(f->sender.pulls, 0);
+}
+
+static void unsent_replies_fill_it_and_sent_ones_drain_it(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t n = 0;
+    assert_false(sender_full(&f->sender));
+    while (!sender_full(&f->sender))
+        add(f, ++n % 100);
+    assert_true(f->sender.bytes > LIMIT_OUTGOING_BYTES);
+    assert_false(sender_drained(&f->sender));
+    assert_int_equal(sender_flush(&f->sender), 0);
+    for (uint64_t i = 1; i <= n; i++)
+        read_header(f, i % 100);
+    while (!sender_idle(&f->sender))
+        turn(f);
+    assert_true(sender_drained(&f->sender));
+}
+
+static void a_write_without_progress_is_stalled(void **state)
+{
+    struct fixture *f = *state;
+    static char buffer[1 << 20];
+    add_pull(f, 1);
+    assert_int_equal(sender_flush(&f->sender), 0);
+    for (int i = 0; i < 20; i++)
+        turn(f);
+    uint64_t now = uv_now(&f->loop);
+    assert_false(sender_stalled(&f->sender, now + 1, 1000));
+    assert_true(sender_stalled(&f->sender, now + 2000, 1000));
+    assert_true(recv(f->peer, buffer, sizeof buffer, MSG_DONTWAIT) > 0);
+    turn(f);
+    assert_false(sender_stalled(&f->sender, now + 2001, 1000));
+}
+
+static void a_header_beyond_the_limit_is_not_queued(void **state)
+{
+    struct fixture *f = *state;
+    char *message = malloc(LIMIT_RESPONSE_HEADER_BYTES + 1);
+    memset(message, 'x', LIMIT_RESPONSE_HEADER_BYTES);
+    message[LIMIT_RESPONSE_HEADER_BYTES] = '\0';
+    f->ok.message = message;
+    assert_false(sender_add(&f->sender, &f->response, NULL, 0, &f->too_large));
+    assert_true(f->too_large);
+    assert_true(sender_idle(&f->sender));
+    f->ok.message = NULL;
+    free(message);
+}
+
+static void a_closed_peer_is_reported(void **state)
+{
+    struct fixture *f = *state;
+    shutdown(f->peer, SHUT_RDWR);
+    add(f, 1);
+    assert_int_equal(sender_flush(&f->sender), 0);
+    turn(f);
+    assert_int_equal(f->status, UV_EPIPE);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(replies_collect_and_leave_in_one_write),
+        TEST(a_pull_leaves_in_pieces_and_in_its_place),
+        TEST(a_dropped_queue_gives_its_pulls_back_once),
+        TEST(unsent_replies_fill_it_and_sent_ones_drain_it),
+        TEST(a_write_without_progress_is_stalled),
+        TEST(a_header_beyond_the_limit_is_not_queued),
+        TEST(a_closed_peer_is_reported),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
