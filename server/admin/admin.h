@@ -66,6 +66,6 @@ void admin_set_state(struct admin *admin, enum admin_state state);
 /* The address that is listened on, with the port that the system chose. */
 void admin_address(const struct admin *admin, struct sockaddr_storage *address);
 
-/* Accepts no more, lets answers in progress end for limits.stop_ms, then closes everything and calls
- * closed(context), once, from the loop; the admin is gone by then. Not to be called twice. */
+/* Accepts no more, lets answers in progress end for limits.stop_ms, then closes everything and
+ * calls closed(context), once, from the loop; the admin is gone by then. Not to be called twice. */
 void admin_stop(struct admin *admin, void (*closed)(void *context), void *context);

@@ -106,8 +106,9 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
     }
 }
 
-/* Called when the headers of a request are complete, with each piece of its body, and at its end. Answering
- * before the end makes the daemon close the connection afterwards: only a refusal is worth that. */
+/* Called when the headers of a request are complete, with each piece of its body, and at its end.
+ * Answering before the end makes the daemon close the connection afterwards: only a refusal is
+ * worth that. */
 static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url,
                                   const char *method, const char *version, const char *upload,
                                   size_t *upload_size, void **request)

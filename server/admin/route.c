@@ -119,7 +119,7 @@ static int hex_digit(char c)
 }
 
 /* Decodes %XX. False: too long for a name, an escape is cut short, or a byte is 0. */
-static bool decode_name(const char *from, char name[static LIMIT_JOB_NAME + 1])
+static bool decode_name(const char *from, char name[static LIMIT_NAME + 1])
 {
     size_t n = 0;
     for (; *from != '\0'; from++) {
@@ -132,7 +132,7 @@ static bool decode_name(const char *from, char name[static LIMIT_JOB_NAME + 1])
             c = (char)(high << 4 | low);
             from += 2;
         }
-        if (n == LIMIT_JOB_NAME)
+        if (n == LIMIT_NAME)
             return false;
         name[n++] = c;
     }
@@ -142,7 +142,7 @@ static bool decode_name(const char *from, char name[static LIMIT_JOB_NAME + 1])
 
 static enum MHD_Result get_job(struct asking *a)
 {
-    char name[LIMIT_JOB_NAME + 1];
+    char name[LIMIT_NAME + 1];
     struct job *job = NULL;
     if (decode_name(a->rest, name))
         job = core_find_job(a->world->config.core, name);
