@@ -52,6 +52,7 @@ int set_up(void **state)
 {
     struct fixture *f = test_calloc(1, sizeof *f);
     struct core_config config = rig_config();
+    config.result_bytes = 64 << 20; /* for jobs of many nodes */
     if (uv_loop_init(&f->loop) != 0 || !rig_init(&f->rig, &config))
         return -1;
     fixture_restart(f, NULL);

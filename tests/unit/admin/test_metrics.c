@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,8 +124,8 @@ static void the_process_is_there(void **state)
     close(extra);
 }
 
-/* Each family: HELP, TYPE, then its samples; no family twice, no sample twice, suffixes as Prometheus
- * wants them. */
+/* Each family: HELP, TYPE, then its samples; no family twice, no sample twice, suffixes as
+ * Prometheus wants them. */
 static void the_format_is_kept(void **state)
 {
     struct fixture *f = *state;
@@ -184,22 +185,42 @@ static void the_manual_names_every_metric(void **state)
     answer_free(&a);
 }
 
+/* The exit code of `promtool check metrics` for this text; -1 when it is not installed. */
+static int promtool(const char *text, size_t n)
+{
+    FILE *input = tmpfile();
+    assert_non_null(input);
+    assert_int_equal(fwrite(text, 1, n, input), n);
+    rewind(input);
+    char *argv[] = {(char[]){"promtool"}, (char[]){"check"}, (char[]){"metrics"}, NULL};
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, fileno(input), STDIN_FILENO);
+    pid_t pid = 0;
+    int status = posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    fclose(input);
+    if (status != 0)
+        return -1;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
 static void promtool_has_no_complaint(void **state)
 {
     struct fixture *f = *state;
-    if (system("command -v promtool >/dev/null 2>&1") != 0) {
+    create(f, "run-7");
+    struct answer a = fixture_ask(f, "GET /metrics");
+    int code = promtool(a.body, a.body_length);
+    if (code >= 0)
+        assert_int_not_equal(promtool("gradfoldd_bad_total x\n", 22), 0);
+    answer_free(&a);
+    if (code < 0) {
         print_message("promtool is not installed: not checked\n");
         skip();
     }
-    create(f, "run-7");
-    struct answer a = fixture_ask(f, "GET /metrics");
-    FILE *promtool = popen("promtool check metrics 2>&1", "w");
-    assert_non_null(promtool);
-    assert_int_equal(fwrite(a.body, 1, a.body_length, promtool), a.body_length);
-    int status = pclose(promtool);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 0);
-    answer_free(&a);
+    assert_int_equal(code, 0);
 }
 
 int main(void)
