@@ -5,8 +5,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <unistd.h>
 
 #include <cmocka.h>
+
+#include "root.h"
 
 void served_options(struct served *t)
 {
@@ -33,12 +36,19 @@ static void on_stopped(void *ctx)
 static void on_call(uv_async_t *call)
 {
     struct served *t = call->data;
-    if (t->stopping < 0)
+    if (t->function == NULL)
         return;
-    server_stop(t->server[t->stopping]);
-    t->server[t->stopping] = NULL;
-    t->stopping = -1;
+    t->function(t);
+    t->function = NULL;
     uv_sem_post(&t->called);
+}
+
+static void call(struct served *t, void (*function)(struct served *), int which)
+{
+    t->which = which;
+    t->function = function;
+    uv_async_send(&t->call);
+    uv_sem_wait(&t->called);
 }
 
 static void *run(void *ctx)
@@ -55,7 +65,7 @@ void served_start(struct served *t, unsigned n)
     assert_int_equal(uv_sem_init(&t->called, 0), 0);
     uv_async_init(&t->loop, &t->call, on_call);
     t->call.data = t;
-    t->stopping = -1;
+    t->function = NULL;
     t->n = t->running = n;
     for (unsigned i = 0; i < n; i++) {
         t->server[i] = server_new(&t->loop, &t->options, "test", NULL, on_stopped, t);
@@ -66,11 +76,31 @@ void served_start(struct served *t, unsigned n)
     assert_int_equal(pthread_create(&t->thread, NULL, run, t), 0);
 }
 
+static void look(struct served *t)
+{
+    core_stats(t->server[t->which]->core, &t->stats);
+}
+
+void served_wait(struct served *t, uint64_t receiving, uint64_t pushes, uint64_t pulls)
+{
+    uint64_t deadline = uv_hrtime() + UINT64_C(20000000000);
+    do {
+        assert_true(uv_hrtime() < deadline);
+        usleep(1000);
+        call(t, look, 0);
+    } while (t->stats.bodies_receiving != receiving || t->stats.pushes_waiting != pushes ||
+             t->stats.pulls_waiting != pulls);
+}
+
+static void stop(struct served *t)
+{
+    server_stop(t->server[t->which]);
+    t->server[t->which] = NULL;
+}
+
 void served_stop(struct served *t, int i)
 {
-    t->stopping = i;
-    uv_async_send(&t->call);
-    uv_sem_wait(&t->called);
+    call(t, stop, i);
 }
 
 void served_join(struct served *t)

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <uv.h>
 
+#include "core/core.h"
 #include "server.h"
 
 enum {
@@ -13,9 +14,11 @@ enum {
 
 struct served {
     uv_loop_t loop;
-    uv_async_t call; /* stops server[stopping] */
-    int stopping;
+    uv_async_t call; /* runs `function` in the loop's thread */
+    void (*function)(struct served *served);
     uv_sem_t called;
+    int which; /* the server that the function is about */
+    struct core_stats stats;
     pthread_t thread;
     struct server_options options;
     unsigned n;
@@ -30,6 +33,9 @@ void served_options(struct served *served);
 
 /* n servers with served->options. */
 void served_start(struct served *served, unsigned n);
+
+/* Waits until so many bodies are on their way, pushes wait for staging, and pulls wait in server 0. */
+void served_wait(struct served *served, uint64_t receiving, uint64_t pushes, uint64_t pulls);
 
 /* Asks server i to stop, and returns when it has begun to. */
 void served_stop(struct served *served, int i);

@@ -73,10 +73,10 @@ static void fill_staging(struct fixture *f)
     wire_create(&f->a, "j", ELEMENTS, 2);
     wire_push_header(&f->a, "j", ELEMENTS, 0, 1, true);
     wire_write(&f->a, f->floats, 1000);
-    assert_true(wire_is_silent(&f->a));
+    served_wait(&f->served, 1, 0, 0);
     wire_push_header(&f->b, "j", ELEMENTS, 1, 2, true);
     wire_write(&f->b, f->floats, ELEMENTS * sizeof(float) / 2);
-    assert_true(wire_is_silent(&f->b));
+    served_wait(&f->served, 1, 1, 0);
 }
 
 static void a_push_waits_for_staging_until_another_is_folded(void **state)
