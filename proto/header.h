@@ -6,6 +6,7 @@
  * by itself. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,3 +21,7 @@ MUST_USE enum code header_unpack_request(struct arena *arena, const uint8_t *byt
                                          Gradfold__V1__Request **request, struct error *error);
 MUST_USE enum code header_unpack_response(struct arena *arena, const uint8_t *bytes, size_t n,
                                           Gradfold__V1__Response **response, struct error *error);
+
+/* Is every string of the request's header UTF-8 without a NUL? The unpacked message cannot tell: its strings end
+ * at the first NUL. */
+MUST_USE bool header_request_strings_ok(const uint8_t *bytes, size_t n);

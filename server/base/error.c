@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 enum code error_set(struct error *e, enum code code, const char *format, ...)
 {
     if (e == NULL)
@@ -13,6 +15,7 @@ enum code error_set(struct error *e, enum code code, const char *format, ...)
     va_start(args, format);
     vsnprintf(e->message, sizeof e->message, format, args);
     va_end(args);
+    utf8_clean(e->message);
     return code;
 }
 
@@ -28,6 +31,7 @@ void error_prefix(struct error *e, const char *format, ...)
     size_t n = strlen(prefix);
     memcpy(e->message, prefix, n);
     snprintf(e->message + n, sizeof e->message - n, "%s", rest);
+    utf8_clean(e->message); /* a character may have been cut */
 }
 
 void error_clear(struct error *e)

@@ -1,5 +1,4 @@
 /* The rules that a CreateJob must obey (proto/README.md, "Jobs"). */
-#include <ctype.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,17 +8,36 @@
 #include "base/shape.h"
 #include "core/state.h"
 
+/* What names are made of. */
+static size_t name_span(const char *name)
+{
+    return strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
+}
+
 static enum code check_name(const char *name, struct error *error)
 {
     size_t n = strlen(name);
-    if (n == 0 || n > LIMIT_JOB_NAME)
+    if (n == 0 || n > LIMIT_NAME)
         return error_set(error, CODE_INVALID_ARGUMENT,
-                         "a job's name has 1 to %d characters, this one has %zu", LIMIT_JOB_NAME,
-                         n);
-    size_t bad = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
-    if (bad < n)
+                         "a job's name has 1 to %d characters, this one has %zu", LIMIT_NAME, n);
+    if (name_span(name) < n)
         return error_set(error, CODE_INVALID_ARGUMENT,
-                         "a job's name is made of A-Z a-z 0-9 . _ - only; byte %zu is not", bad);
+                         "a job's name is made of A-Z a-z 0-9 . _ - only; byte %zu is not",
+                         name_span(name));
+    return CODE_OK;
+}
+
+static enum code check_node_name(const char *name, size_t i, struct error *error)
+{
+    size_t n = strlen(name);
+    if (n > LIMIT_NAME)
+        return error_set(error, CODE_INVALID_ARGUMENT,
+                         "node %zu: a name has %d characters at most, this one has %zu", i,
+                         LIMIT_NAME, n);
+    if (name_span(name) < n)
+        return error_set(error, CODE_INVALID_ARGUMENT,
+                         "node %zu: a name is made of A-Z a-z 0-9 . _ - only; byte %zu is not", i,
+                         name_span(name));
     return CODE_OK;
 }
 
@@ -50,48 +68,14 @@ static enum code check_policy(const struct job_spec *s, struct error *error)
     return CODE_OK;
 }
 
-/* The length of the UTF-8 sequence at s, or 0. Source: RFC 3629, section 4: of the second byte, the
- * first one tells the least and the greatest value. */
-static size_t utf8_length(const unsigned char *s)
-{
-    if (s[0] < 0x80)
-        return 1;
-    if (s[0] < 0xc2 || s[0] > 0xf4)
-        return 0;
-    size_t n = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
-    unsigned char least = s[0] == 0xe0 ? 0xa0 : s[0] == 0xf0 ? 0x90 : 0x80;
-    unsigned char most = s[0] == 0xed ? 0x9f : s[0] == 0xf4 ? 0x8f : 0xbf;
-    if (s[1] < least || s[1] > most)
-        return 0;
-    for (size_t i = 2; i < n; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    return n;
-}
-
-static bool utf8_valid(const char *text)
-{
-    const unsigned char *s = (const unsigned char *)text;
-    while (*s != '\0') {
-        size_t n = utf8_length(s);
-        if (n == 0)
-            return false;
-        s += n;
-    }
-    return true;
-}
-
 static enum code check_node(const struct job_spec *s, size_t i, struct error *error)
 {
     const struct node_spec *n = &s->nodes[i];
     uint64_t elements;
     uint64_t bytes;
     char text[SHAPE_TEXT_MAX];
-    if (strlen(n->name) > LIMIT_NODE_NAME)
-        return error_set(error, CODE_RESOURCE_EXHAUSTED, "node %zu: name of %zu bytes; at most %d",
-                         i, strlen(n->name), LIMIT_NODE_NAME);
-    if (!utf8_valid(n->name))
-        return error_set(error, CODE_INVALID_ARGUMENT, "node %zu: name is not UTF-8", i);
+    if (check_node_name(n->name, i, error) != CODE_OK)
+        return error->code;
     if (!dtype_valid(n->dtype))
         return error_set(error, CODE_INVALID_ARGUMENT, "node %zu: dtype %d is not known", i,
                          n->dtype);

@@ -13,8 +13,7 @@
 /* -- Jobs -- */
 enum {
     LIMIT_JOBS = 4096,
-    LIMIT_JOB_NAME = 255,
-    LIMIT_NODE_NAME = 1024,
+    LIMIT_NAME = 255, /* of a job or a node, in bytes */
     LIMIT_NODES = 1 << 18,
     LIMIT_DIMENSIONS = 64,
     LIMIT_WORLD_SIZE = 1 << 16,

@@ -200,8 +200,7 @@ static enum code start_intake(struct core *core, const struct event *event, stru
     }
     intake->state = INTAKE_WAITING;
     list_append(&push->job->intakes, &intake->link);
-    list_append(&core->waiting, &intake->wait);
-    core->pushes_waiting++;
+    staging_queue(core, intake);
     return CODE_OK;
 }
 

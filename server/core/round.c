@@ -173,10 +173,6 @@ static void make_eligible(struct core *core, struct round *round, struct push *p
         if (nodes[term->node].expected > 0 && slot->eligible == nodes[term->node].expected)
             round->complete[round->n_complete++] = term->node;
     }
-    if (push->n_terms == 0) {
-        push_free(core, push);
-        return;
-    }
     list_append(&round->staged, &push->link);
     round->staged_bytes += push_cost(push);
     round->stuck_at = 0;
@@ -195,15 +191,17 @@ static void make_worker_eligible(struct core *core, struct round *round, uint32_
 
 void round_take_push(struct core *core, struct round *round, struct push *push)
 {
-    list_remove(&push->link);
-    if (!has_quorum_rule(round->job)) {
-        make_eligible(core, round, push);
-        return;
-    }
     uint32_t worker = push->worker;
-    list_append(&round->held[worker], &push->link);
-    if (round_worker_final(round, worker))
+    bool held = has_quorum_rule(round->job) && !round_worker_final(round, worker);
+    list_remove(&push->link);
+    if (round->held != NULL && !held)
         make_worker_eligible(core, round, worker);
+    if (push->n_terms == 0)
+        push_free(core, push);
+    else if (held)
+        list_append(&round->held[worker], &push->link);
+    else
+        make_eligible(core, round, push);
 }
 
 /* `retain_rounds` newer ones have closed: the round is forgotten with the next step. */

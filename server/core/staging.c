@@ -1,6 +1,6 @@
 /* Memory for the bodies of pushes: granted first come first served, as far as the budget goes.
  *
- * When the first in the queue does not fit, what is staged already is folded early; when nothing
+ * A push without a body needs none and does not queue. When the first in the queue does not fit, what is staged already is folded early; when nothing
  * that is in progress can free memory either, the push is refused rather than left to hang. */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -65,8 +65,23 @@ void push_body_dropped(struct core *core, const struct event *event)
     intake_end(core, event->peer);
 }
 
+/* It holds nothing beyond its commit, and may be the final one that lets others go on. */
+static bool needs_nothing(const struct push *push)
+{
+    return push->body_bytes == 0 && push->n_terms == 0;
+}
+
+void staging_queue(struct core *core, struct intake *intake)
+{
+    bool ahead = needs_nothing(intake->push);
+    list_append(ahead ? core->waiting.next : &core->waiting, &intake->wait);
+    core->pushes_waiting++;
+}
+
 static bool fits(const struct core *core, const struct push *push)
 {
+    if (needs_nothing(push))
+        return true;
     uint64_t used = pool_used(core->staging);
     uint64_t max = pool_max(core->staging);
     return used <= max && push_cost(push) <= max - used;

@@ -89,6 +89,9 @@ void intake_refuse(struct core *core, struct update *update, struct peer *peer, 
 /* Ends the intake and frees its push. */
 void intake_end(struct core *core, struct peer *peer);
 
+/* The intake waits for staging. */
+void staging_queue(struct core *core, struct intake *intake);
+
 /* Grants staging to the waiting pushes as far as it goes, folds early when it does not. */
 void staging_grant(struct core *core, struct update *update);
 

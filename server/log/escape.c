@@ -6,45 +6,7 @@
 #include <string.h>
 
 #include "base/must.h"
-
-/* Bytes of the UTF-8 sequence that starts with `lead`, and the smallest code point that needs so
- * many (a longer form than needed is not valid); 0: no sequence starts so. */
-static size_t sequence_length(unsigned char lead, uint32_t *smallest)
-{
-    if (lead >= 0xC2 && lead <= 0xDF) {
-        *smallest = 0x80;
-        return 2;
-    }
-    if ((lead & 0xF0) == 0xE0) {
-        *smallest = 0x800;
-        return 3;
-    }
-    if (lead >= 0xF0 && lead <= 0xF4) {
-        *smallest = 0x10000;
-        return 4;
-    }
-    return 0;
-}
-
-/* The length of the valid UTF-8 sequence of two bytes or more at s, its code point in *code; 0:
- * none. */
-static size_t decode(const unsigned char *s, size_t n, uint32_t *code)
-{
-    uint32_t smallest = 0;
-    size_t length = sequence_length(s[0], &smallest);
-    if (length == 0 || length > n)
-        return 0;
-    uint32_t value = s[0] & (0x7Fu >> length);
-    for (size_t i = 1; i < length; i++) {
-        if ((s[i] & 0xC0) != 0x80)
-            return 0;
-        value = value << 6 | (s[i] & 0x3Fu);
-    }
-    if (value < smallest || value > 0x10FFFF || (value >= 0xD800 && value <= 0xDFFF))
-        return 0;
-    *code = value;
-    return length;
-}
+#include "base/utf8.h"
 
 /* The letter after the backslash for a character that has one; 0: none. */
 static char short_escape(unsigned char c)
@@ -88,20 +50,20 @@ static size_t escape_ascii(enum escape_style style, unsigned char c, char *out)
 size_t escape_next(enum escape_style style, const char *text, size_t n, char out[static ESCAPE_MAX],
                    size_t *taken)
 {
-    const unsigned char *s = (const unsigned char *)text;
+    unsigned char first = (unsigned char)text[0];
     *taken = 1;
-    if (s[0] < 0x80)
-        return escape_ascii(style, s[0], out);
+    if (first < 0x80)
+        return escape_ascii(style, first, out);
     uint32_t code = 0;
-    size_t length = decode(s, n, &code);
+    size_t length = utf8_decode(text, n, &code);
     if (length == 0 && style == ESCAPE_TEXT)
-        return (size_t)snprintf(out, ESCAPE_MAX, "\\x%02x", s[0]);
+        return (size_t)snprintf(out, ESCAPE_MAX, "\\x%02x", first);
     if (length == 0)
         return (size_t)snprintf(out, ESCAPE_MAX, "\\ufffd");
     *taken = length;
     if (shown_by_number(code))
         return (size_t)snprintf(out, ESCAPE_MAX, "\\u%04x", code);
-    memcpy(out, s, length);
+    memcpy(out, text, length);
     return length;
 }
 

@@ -33,8 +33,7 @@ void dispatch_refuse(struct connection *c, uint64_t request_id, const struct err
         net->config.note(net->config.ctx, &note);
 }
 
-/* -- Requests
- * ----------------------------------------------------------------------------------------- */
+/* -- Requests -- */
 
 static void answer_hello(struct connection *c, uint64_t id, const Gradfold__V1__Hello *hello)
 {
@@ -88,8 +87,7 @@ void dispatch(struct connection *c, const uint8_t *header, size_t n)
     arena_reset(&c->net->requests);
 }
 
-/* -- Replies
- * ------------------------------------------------------------------------------------------ */
+/* -- Replies -- */
 
 static void refuse_instead(struct connection *c, const struct reply *reply,
                            const struct error *error)

@@ -45,6 +45,14 @@ static struct push_offer offer_big(uint64_t sequence, bool final)
                                .body_bytes = sizeof(float) * BIG};
 }
 
+static struct push_offer offer_small(uint32_t worker)
+{
+    static const uint64_t two[] = {2};
+    static const struct contribution b = {.node = B, .dtype = DTYPE_I32, .shape = two, .ndim = 1};
+    return (struct push_offer){
+        .job = "job", .worker = worker, .contributions = &b, .n_contributions = 1, .body_bytes = 8};
+}
+
 static const float *body(float v)
 {
     static float values[BIG];
@@ -104,11 +112,25 @@ static void small_pushes_do_not_overtake_a_waiting_large_one(void **state)
         o = offer_big((uint64_t)p, false);
         rig_offer(&f->rig, p, &o);
     }
-    o = *offer_empty(1, 0, false);
+    o = offer_small(1);
     rig_offer(&f->rig, 3, &o);
     assert_int_equal(intake(f, 3), INTAKE_WAITING);
     rig_lose(&f->rig, 2);
     assert_int_equal(intake(f, 3), INTAKE_GRANTED);
+}
+
+static void a_push_without_a_body_waits_for_nobody(void **state)
+{
+    struct fixture *f = *state;
+    struct push_offer o;
+    for (int p = 0; p < 3; p++) {
+        o = offer_big((uint64_t)p, false);
+        rig_offer(&f->rig, p, &o);
+    }
+    rig_forget(&f->rig);
+    rig_push(&f->rig, 3, offer_empty(1, 0, true), NULL);
+    assert_code(rig_last(&f->rig), CODE_OK);
+    assert_int_equal(intake(f, 2), INTAKE_WAITING);
 }
 
 static void what_can_never_fit_is_refused(void **state)
@@ -167,6 +189,7 @@ int main(void)
         TEST(more_pushes_than_staging_holds_are_folded_early),
         TEST(a_push_waits_for_staging_and_goes_on),
         TEST(small_pushes_do_not_overtake_a_waiting_large_one),
+        TEST(a_push_without_a_body_waits_for_nobody),
         TEST(what_can_never_fit_is_refused),
         TEST(a_deleted_job_gives_its_staging_to_who_waits),
         cmocka_unit_test_setup_teardown(nothing_hangs_when_nothing_can_free_memory,
