@@ -27,7 +27,7 @@ enum {
 
 /* -- A connection -- */
 enum {
-    LIMIT_WAITING_PULLS = 64, /* of one connection */
+    LIMIT_WAITING_PULLS = 1024, /* of one connection */
     DEFAULT_MAX_CONNECTIONS = 10000,
 };
 /* What a connection's unread replies may take before its requests are read no more. */
