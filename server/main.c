@@ -26,11 +26,9 @@ struct process {
     struct server *server;
 };
 
-/* -- The process
- * -------------------------------------------------------------------------------------- */
+/* -- The process -- */
 
-/* Exact sums need subnormals and rounding to nearest (NUMERICS, "Traps"); threads inherit the mode.
- */
+/* Exact sums need subnormals and rounding to nearest; threads inherit the mode. */
 static bool float_mode_is_sound(void)
 {
 #if defined(__x86_64__)
@@ -66,8 +64,7 @@ static void raise_descriptor_limit(struct server_options *options, struct log *l
     options->max_connections = possible;
 }
 
-/* -- Its life
- * ----------------------------------------------------------------------------------------- */
+/* -- Its life -- */
 
 static void on_signal(uv_signal_t *handle, int number)
 {

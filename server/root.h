@@ -31,8 +31,7 @@ struct server {
     void *ctx;
 };
 
-/* -- step.c: the core is stepped, and its actions are carried out
- * -------------------------------------- */
+/* -- step.c: the core is stepped, and its actions are carried out -- */
 
 /* Milliseconds, monotonic, on the scale of uv_now(). */
 uint64_t server_now_ms(void);
@@ -43,16 +42,14 @@ void server_submit(void *ctx, const struct event *event);
 
 void server_on_wake(uv_timer_t *timer);
 
-/* -- journal.c: what is worth a line
- * -------------------------------------------------------------------- */
+/* -- journal.c: what is worth a line -- */
 
 void journal_start(const struct server *server);
 void journal_reply(const struct server *server, const struct reply *reply);
 void journal_round(const struct server *server, const struct round *round);
 void journal_note(void *ctx, const struct net_note *note);
 
-/* -- port_file.c
- * ---------------------------------------------------------------------------------------- */
+/* -- port_file.c -- */
 
 /* One line a listener, "listen ADDR:PORT" or "admin ADDR:PORT", there as a whole or not at all.
  * CODE_UNAVAILABLE: the system refuses. */

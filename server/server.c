@@ -3,15 +3,12 @@
  * 1. new: core, net and timers are there, nothing is listened on.
  * 2. start: listeners are bound, the port file is written.
  * 3. stop: no new connections; the core answers waiting pulls and drops half-sent pushes.
- * 4. The core is idle, or two seconds are over: net says goodbye to the connections, for a second
- * at most.
- * 5. Connections are closed and the last fold is back: handles are closed, memory is freed,
- * `stopped`.
+ * 4. The core is idle, or two seconds are over: net says goodbye, for a second at most.
+ * 5. Connections are closed and the last fold is back: handles close, memory is freed, `stopped`.
  *
  * What can go wrong:
- *   2'  an address is taken     start says so, and the caller stops the server
- *   4'  a fold takes long       connections are closed, step 5 waits for it: it reads from staging
- */
+ *   2'  an address is taken   start says so, and the caller stops the server
+ *   4'  a fold takes long     step 5 waits for it: it reads from staging */
 #include "server.h"
 
 #include <stdlib.h>
@@ -24,8 +21,7 @@ enum {
     FAREWELL_MS = 1000,
 };
 
-/* -- New
- * ---------------------------------------------------------------------------------------------- */
+/* -- New -- */
 
 static bool make_parts(struct server *s)
 {
@@ -84,8 +80,7 @@ struct server *server_new(uv_loop_t *loop, const struct server_options *options,
     return s;
 }
 
-/* -- Start
- * -------------------------------------------------------------------------------------------- */
+/* -- Start -- */
 
 static void fill_numbers(void *ctx, struct admin_numbers *numbers)
 {
@@ -178,8 +173,7 @@ bool server_admin_address(const struct server *s, struct address *address)
     return true;
 }
 
-/* -- Stop
- * --------------------------------------------------------------------------------------------- */
+/* -- Stop -- */
 
 static void on_handle_closed(uv_handle_t *handle)
 {

@@ -29,8 +29,7 @@ static void enqueue(struct server *s, const struct event *event)
     s->queue[s->queue_n++] = *event;
 }
 
-/* -- Folds
- * -------------------------------------------------------------------------------------------- */
+/* -- Folds -- */
 
 static void on_fold(uv_work_t *work)
 {
@@ -64,8 +63,7 @@ static void start_fold(struct server *s, struct fold_task *task)
     enqueue(s, &(struct event){.kind = EVENT_FOLDED, .task = task});
 }
 
-/* -- Actions
- * ------------------------------------------------------------------------------------------ */
+/* -- Actions -- */
 
 static void carry_out(struct server *s, const struct action *action)
 {
@@ -89,8 +87,7 @@ static void carry_out(struct server *s, const struct action *action)
     }
 }
 
-/* The timer counts on the loop's clock, which is the same as ours but may lag behind: so it is
- * never early. */
+/* The timer counts on the loop's clock, ours too, but it may lag behind: so it is never early. */
 static void set_wake(struct server *s, uint64_t wake_at_ms)
 {
     if (wake_at_ms == s->wake_at_ms)

@@ -1,33 +1,34 @@
 /* One connection, from its first byte to its last.
  *
- *              ┌─────────────────────────────────────────────┐
- *              ▼                                             │
- *      ┌──► HEADER ──push, no memory now──► WAIT ──granted──► BODY ──refused──► DRAIN ─┐
- *      │       │  └────────push, granted───────────────────────▲ │                ▲ ▲     │
- *      │       │                            └──────refused───────┼──────────────────┘ │     │
- *      │       └──────refused, or a body where none belongs──────┼────────────────────┘     │
- *      └─────────────────────────────────────────────────────────┴────────────────────────────┘
+ *                  no staging yet           granted
+ *        HEADER ───────────────────► WAIT ───────────► BODY
+ *        ▲ │  │                        │                ▲ │
+ *        │ │  └────── granted ─────────│────────────────┘ │
+ *        │ │ refused                   │ refused          │ complete, or refused in mid-body
+ *        │ ▼                           ▼                  ▼
+ *        └───────────────────────── DRAIN ◄───────────────┘
+ *          body is taken
  *
  * 1. HEADER: prefix and header are read into the loop's shared buffer. What a complete header asks
- * is decided at once (dispatch.c); a request without a body leads back to HEADER.
+ *    for is decided at once (dispatch.c); a request without a body leads back to HEADER.
  * 2. WAIT: no staging yet. Nothing is read, so the peer's sends fill up and stop: backpressure.
  * 3. BODY: what came along with the header is copied, everything else is received by the kernel
  *    straight into the staging.
- * 4. DRAIN: the body of a push that was refused is read and dropped; the connection stays usable.
+ * 4. DRAIN: the body of what was refused is read and dropped; the connection stays usable.
  *
- * What can go wrong, in any of these:
- *   the frame cannot be followed  id 0 is answered; GOODBYE: shut our side, drop what comes until
- * the peer has closed too (a reset would eat the answer) or a moment is over the peer has shut its
- * side    FLUSH: what is decided leaves, then CLOSED; half a body counts for nothing the socket
- * fails, no progress CLOSED: nothing was applied, waiting pulls are forgotten replies pile up
- * HEADER reads no more until they have drained */
+ * What can go wrong, in each of these (ending.c):
+ *   the frame cannot be followed   GOODBYE: the answer leaves with id 0, our side is shut, what comes
+ *                                  is dropped until the peer has closed too, or a moment is over: a
+ *                                  reset would eat the answer
+ *   the peer has shut its side     FLUSH: what is decided leaves; half a body counts for nothing
+ *   the socket fails, no progress  CLOSED: nothing was applied, waiting pulls are forgotten
+ *   replies pile up                HEADER reads no more until they have drained */
 #include "net/connection.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* -- Moves
- * -------------------------------------------------------------------------------------------- */
+/* -- Moves -- */
 
 /* One step within a state; false: there is nothing more to do without news. */
 static bool advance_header(struct connection *c);
@@ -48,14 +49,14 @@ struct place {
 static const struct place places[] = {
     [CONNECTION_HEADER] = {advance_header, TO(WAIT) | TO(BODY) | TO(DRAIN) | TO_END, true},
     [CONNECTION_WAIT] = {advance_wait, TO(BODY) | TO(DRAIN) | TO_END, false},
-    [CONNECTION_BODY] = {advance_body, TO(HEADER) | TO(DRAIN) | TO_END, true},
+    [CONNECTION_BODY] = {advance_body, TO(DRAIN) | TO_END, true},
     [CONNECTION_DRAIN] = {advance_drain, TO(HEADER) | TO_END, true},
     [CONNECTION_FLUSH] = {advance_to_end, TO(GOODBYE) | TO(CLOSED), false},
     [CONNECTION_GOODBYE] = {advance_to_end, TO(CLOSED), true},
     [CONNECTION_CLOSED] = {advance_to_end, 0, false},
 };
 
-static void check(const struct connection *c)
+void connection_check(const struct connection *c)
 {
     bool granted = c->peer.intake.state == INTAKE_GRANTED || c->peer.intake.state == INTAKE_REFUSED;
     must_debug(c->state == CONNECTION_BODY || c->lost || !granted);
@@ -66,15 +67,10 @@ static void check(const struct connection *c)
     (void)granted;
 }
 
-static void move(struct connection *c, enum connection_state to)
+void connection_move(struct connection *c, enum connection_state to)
 {
     must(places[c->state].moves & (1U << to));
     c->state = to;
-}
-
-static void raise_event(struct connection *c, enum event_kind kind)
-{
-    net_raise(c->net, kind, &c->peer);
 }
 
 /* Takes n bytes of the body from the input. */
@@ -85,8 +81,7 @@ static void skip(struct connection *c, size_t n)
     c->body_left -= n;
 }
 
-/* -- HEADER
- * ------------------------------------------------------------------------------------------- */
+/* -- HEADER -- */
 
 static bool is_throttled(struct connection *c)
 {
@@ -101,20 +96,18 @@ static void follow_intake(struct connection *c)
 {
     switch (c->peer.intake.state) {
     case INTAKE_WAITING:
-        move(c, CONNECTION_WAIT);
+        connection_move(c, CONNECTION_WAIT);
         break;
     case INTAKE_GRANTED:
     case INTAKE_REFUSED:
-        move(c, CONNECTION_BODY);
+        connection_move(c, CONNECTION_BODY);
         break;
     case INTAKE_NONE:
         if (c->body_left > 0)
-            move(c, CONNECTION_DRAIN);
+            connection_move(c, CONNECTION_DRAIN);
         break;
     }
 }
-
-static void say_goodbye(struct connection *c);
 
 static bool advance_header(struct connection *c)
 {
@@ -129,25 +122,25 @@ static bool advance_header(struct connection *c)
         return false;
     if (event == FRAME_ERROR) {
         dispatch_refuse(c, 0, &error);
-        say_goodbye(c);
+        connection_say_goodbye(c);
         return true;
     }
     c->net->stats.frames_in++;
+    c->turn_bytes += REQUEST_COST;
     c->body_left = c->reader.prefix.body_bytes;
     dispatch(c, c->reader.header, c->reader.prefix.header_bytes);
     follow_intake(c);
     return true;
 }
 
-/* -- WAIT, BODY, DRAIN
- * -------------------------------------------------------------------------------- */
+/* -- WAIT, BODY, DRAIN -- */
 
 static bool advance_wait(struct connection *c)
 {
     if (c->peer.intake.state == INTAKE_WAITING)
         return false;
     c->read_ms = uv_now(c->net->loop);
-    move(c, c->peer.intake.state == INTAKE_NONE ? CONNECTION_DRAIN : CONNECTION_BODY);
+    connection_move(c, c->peer.intake.state == INTAKE_NONE ? CONNECTION_DRAIN : CONNECTION_BODY);
     return true;
 }
 
@@ -155,14 +148,15 @@ static bool advance_body(struct connection *c)
 {
     uint64_t room;
     if (c->peer.intake.state == INTAKE_REFUSED) {
-        raise_event(c, EVENT_BODY_DROPPED);
-        move(c, CONNECTION_DRAIN);
+        net_raise(c->net, EVENT_BODY_DROPPED, &c->peer);
+        connection_move(c, CONNECTION_DRAIN);
         return true;
     }
     unsigned char *to = body_room(&c->peer.intake, &room);
     if (!to) {
-        raise_event(c, EVENT_BODY_COMPLETE);
-        move(c, CONNECTION_DRAIN); /* which is empty, unless the core knows a shorter body */
+        net_raise(c->net, EVENT_BODY_COMPLETE, &c->peer);
+        connection_move(
+            c, CONNECTION_DRAIN); /* which is empty, unless the core knows a shorter body */
         return true;
     }
     if (c->input.n == 0)
@@ -180,12 +174,11 @@ static bool advance_drain(struct connection *c)
     skip(c, n);
     if (c->body_left > 0)
         return false;
-    move(c, CONNECTION_HEADER);
+    connection_move(c, CONNECTION_HEADER);
     return true;
 }
 
-/* -- The end
- * ------------------------------------------------------------------------------------------ */
+/* -- FLUSH, GOODBYE, CLOSED -- */
 
 static bool advance_to_end(struct connection *c)
 {
@@ -193,76 +186,7 @@ static bool advance_to_end(struct connection *c)
     return false;
 }
 
-static void drop_body(struct connection *c)
-{
-    if (c->state == CONNECTION_BODY)
-        raise_event(c, EVENT_BODY_DROPPED);
-}
-
-static void lose(struct connection *c)
-{
-    if (c->lost)
-        return;
-    drop_body(c);
-    c->lost = true;
-    raise_event(c, EVENT_PEER_LOST);
-}
-
-static void say_goodbye(struct connection *c)
-{
-    lose(c);
-    move(c, CONNECTION_GOODBYE);
-}
-
-void connection_close(struct connection *c)
-{
-    if (c->state == CONNECTION_CLOSED)
-        return;
-    list_remove(&c->dirty);
-    connection_free_later(c);
-    sender_drop(&c->sender);
-    lose(c);
-    c->input.n = 0;
-    c->reading = false;
-    move(c, CONNECTION_CLOSED);
-    check(c);
-}
-
-void connection_ended(struct connection *c, bool failed)
-{
-    c->eof = true;
-    c->reading = false;
-    if (failed)
-        c->broken = true;
-    else if (c->state != CONNECTION_GOODBYE) {
-        drop_body(c);
-        move(c, CONNECTION_FLUSH);
-    }
-    connection_tick(c);
-}
-
-void connection_reject(struct connection *c, const struct error *error)
-{
-    dispatch_refuse(c, 0, error);
-    say_goodbye(c);
-    connection_tick(c);
-}
-
-void connection_farewell(struct connection *c)
-{
-    bool quiet = c->state == CONNECTION_HEADER && c->input.n == 0 && sender_idle(&c->sender) &&
-                 !frame_reader_in_frame(&c->reader);
-    if (quiet) {
-        connection_close(c);
-        return;
-    }
-    if (c->state != CONNECTION_GOODBYE)
-        say_goodbye(c);
-    connection_tick(c);
-}
-
-/* -- The tick
- * ----------------------------------------------------------------------------------------- */
+/* -- The tick -- */
 
 /* The shared buffer is everybody's: what must wait is copied. */
 static void hold_input(struct connection *c)
@@ -287,7 +211,9 @@ static bool is_over(const struct connection *c)
         return true;
     if (!sender_idle(&c->sender))
         return false;
-    return c->state == CONNECTION_FLUSH || (c->state == CONNECTION_GOODBYE && c->shut && c->eof);
+    if (c->state == CONNECTION_FLUSH)
+        return list_empty(&c->peer.committed);
+    return c->state == CONNECTION_GOODBYE && c->shut && c->eof;
 }
 
 static void settle(struct connection *c)
@@ -303,7 +229,7 @@ static void settle(struct connection *c)
         connection_shut(c);
     bool stopped = c->input.n > 0 || c->eof || (c->state == CONNECTION_HEADER && is_throttled(c));
     connection_set_reading(c, places[c->state].reads && !stopped);
-    check(c);
+    connection_check(c);
 }
 
 void connection_tick(struct connection *c)
@@ -314,44 +240,4 @@ void connection_tick(struct connection *c)
         ;
     list_remove(&c->dirty);
     settle(c);
-}
-
-/* -- Time
- * --------------------------------------------------------------------------------------------- */
-
-static bool waits_for_bytes(const struct connection *c)
-{
-    switch (c->state) {
-    case CONNECTION_BODY:
-    case CONNECTION_DRAIN:
-        return c->reading;
-    case CONNECTION_HEADER:
-        return c->reading && frame_reader_in_frame(&c->reader);
-    default:
-        return false;
-    }
-}
-
-static void close_stalled(struct connection *c)
-{
-    struct net *net = c->net;
-    char name[NET_NAME_MAX];
-    struct error error;
-    error_set(&error, CODE_DEADLINE_EXCEEDED, "no progress for %llu ms",
-              (unsigned long long)net->config.idle_ms);
-    net->stats.connections_stalled++;
-    if (net->config.note)
-        net->config.note(net->config.ctx,
-                         &(struct net_note){NET_STALLED, net_peer_name(&c->peer, name), 0, &error});
-    connection_close(c);
-}
-
-void connection_sweep(struct connection *c, uint64_t now_ms)
-{
-    uint64_t idle_ms = c->net->config.idle_ms;
-    if (c->state == CONNECTION_GOODBYE && c->goodbye_ms > 0 && now_ms >= c->goodbye_ms)
-        connection_close(c);
-    else if (sender_stalled(&c->sender, now_ms, idle_ms) ||
-             (waits_for_bytes(c) && now_ms - c->read_ms >= idle_ms))
-        close_stalled(c);
 }

@@ -49,8 +49,7 @@ struct connection {
     bool broken;    /* cannot go on: to be closed by the next tick */
 };
 
-/* -- stream.c
- * ---------------------------------------------------------------------------------------- */
+/* -- stream.c -- */
 
 /* Takes fd over. The connection owns itself and is freed when it is closed. NULL: there is no
  * memory, and fd is closed. */
@@ -65,29 +64,38 @@ void connection_shut(struct connection *connection);
 /* Closes the socket and frees, later. */
 void connection_free_later(struct connection *connection);
 
-/* -- connection.c
- * ------------------------------------------------------------------------------------ */
+/* -- connection.c -- */
 
-/* Goes on as far as it can; may close the connection. The only way from state to state. */
+/* Goes on as far as it can; may close the connection. */
 void connection_tick(struct connection *connection);
 
-/* The peer has shut its side, or the socket failed. */
+/* The only way from state to state; the move must be in the table. */
+void connection_move(struct connection *connection, enum connection_state to);
+
+/* What holds after each tick. */
+void connection_check(const struct connection *connection);
+
+/* -- ending.c -- */
+
+/* The peer has shut its side, or the socket failed. Ticks. */
 void connection_ended(struct connection *connection, bool failed);
 
-/* Answers with id 0 and says goodbye. */
+/* To GOODBYE: what was queued leaves, the core forgets the peer. A tick is due. */
+void connection_say_goodbye(struct connection *connection);
+
+/* Answers with id 0 and says goodbye. Ticks. */
 void connection_reject(struct connection *connection, const struct error *error);
 
-/* The server ends: no more requests; at once when nothing is going on. */
+/* The server ends: no more requests; at once when nothing is going on. Ticks. */
 void connection_farewell(struct connection *connection);
 
-/* At once. */
+/* To CLOSED, at once. Harmless the second time. */
 void connection_close(struct connection *connection);
 
 /* Time passed. */
 void connection_sweep(struct connection *connection, uint64_t now_ms);
 
-/* -- dispatch.c
- * -------------------------------------------------------------------------------------- */
+/* -- dispatch.c -- */
 
 /* A header is complete; body_left is set. */
 void dispatch(struct connection *connection, const uint8_t *header, size_t n);

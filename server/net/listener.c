@@ -4,9 +4,9 @@
  * 2. Each becomes a connection, or is told that there are too many.
  *
  * What can go wrong:
- *   1'  no descriptor or memory   polling pauses until the next sweep; who knocks waits in the
- * backlog 1"  the peer is gone again    the next one is taken 2'  more than can be told     the
- * connection is closed without a word */
+ *   1'   no descriptor or memory   polling pauses until the next sweep, peers wait in the backlog
+ *   1''  the peer is gone again    the next one is taken
+ *   2'   more than can be told so  the connection is closed without a word */
 #include "net/listener.h"
 
 #include <errno.h>

@@ -28,8 +28,7 @@ void net_raise(struct net *net, enum event_kind kind, struct peer *peer)
     net->config.submit(net->config.ctx, &event);
 }
 
-/* -- Turns and time
- * ----------------------------------------------------------------------------------- */
+/* -- Turns and time -- */
 
 static void on_prepare(uv_prepare_t *prepare)
 {
@@ -59,8 +58,7 @@ static void on_sweep(uv_timer_t *timer)
     }
 }
 
-/* -- The core's actions
- * ------------------------------------------------------------------------------- */
+/* -- The core's actions -- */
 
 static struct connection *connection_of(struct peer *peer)
 {
@@ -85,8 +83,7 @@ void net_grant(struct net *net, struct peer *peer)
     set_dirty(net, connection_of(peer));
 }
 
-/* -- Names
- * -------------------------------------------------------------------------------------------- */
+/* -- Names -- */
 
 const char *net_address_name(const struct sockaddr *address, char name[static NET_NAME_MAX])
 {
@@ -132,8 +129,7 @@ bool net_address(const struct net *net, unsigned i, struct sockaddr_storage *add
     return false;
 }
 
-/* -- Life
- * --------------------------------------------------------------------------------------------- */
+/* -- Life -- */
 
 static void start_handles(struct net *net)
 {

@@ -2,8 +2,7 @@
  *
  * net never steps the core. What it has to say goes out through `submit`; what the core wants done
  * comes in through net_reply() and net_grant(), which only write things down: connections go on
- * when the loop is about to poll, so nothing here calls back into the caller from within these two.
- */
+ * when the loop is about to poll, so these two do not call back. */
 #pragma once
 
 #include <stdbool.h>
@@ -57,8 +56,7 @@ struct net_stats {
     uint64_t accept_pauses;
 };
 
-/* NULL without memory. The loop and what config points to are borrowed until net_close() is done.
- */
+/* NULL without memory. The loop and what config points to are borrowed until net_close() ends. */
 struct net *net_new(uv_loop_t *loop, const struct net_config *config);
 
 /* Binds and listens; port 0 takes a free one. IPv6 listeners take IPv6 only. Connections are served
@@ -68,8 +66,7 @@ MUST_USE enum code net_listen(struct net *net, const struct sockaddr *address, s
 /* The address that listener i (in the order of net_listen) really has; false: there is none. */
 bool net_address(const struct net *net, unsigned i, struct sockaddr_storage *address);
 
-/* -- Carrying out the core's actions ------------------------------------------------------------
- */
+/* -- Carrying out the core's actions -- */
 
 /* Writes the reply down; nothing that it points to is needed afterwards, but the pull of an OK pull
  * reply, which comes back with EVENT_SENT. */
@@ -78,8 +75,7 @@ void net_reply(struct net *net, const struct reply *reply);
 /* The peer's body may be read (or the peer has other news in its intake). */
 void net_grant(struct net *net, struct peer *peer);
 
-/* -- For those who watch ------------------------------------------------------------------------
- */
+/* -- For those who watch -- */
 
 const struct net_stats *net_stats(const struct net *net);
 
@@ -93,8 +89,7 @@ const char *net_peer_name(const struct peer *peer, char name[static NET_NAME_MAX
 /* The same for any address. */
 const char *net_address_name(const struct sockaddr *address, char name[static NET_NAME_MAX]);
 
-/* -- The end -------------------------------------------------------------------------------------
- */
+/* -- The end -- */
 
 /* No new connections from now on. */
 void net_stop_listening(struct net *net);

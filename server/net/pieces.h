@@ -15,6 +15,6 @@ struct pieces {
 
 void pieces_begin(struct pieces *pieces, const struct pull *pull, uint64_t body_bytes);
 
-/* The next run of at most max bytes (> 0); *n is 0 only when nothing is left. Valid as long as the
- * pull. */
+/* The next run of at most max bytes (> 0), valid as long as the pull. *n is 0 only when nothing is
+ * left. */
 const unsigned char *pieces_next(struct pieces *pieces, uint64_t max, uint64_t *n);

@@ -17,9 +17,9 @@ struct request {
 
 /* Fills *request, which must stay where it is, from a message with an op other than Hello. It
  * borrows from the message and the arena. Absent strings are "", absent numbers and enums 0 unless
- * WIRE.md gives them a default, and enums go through as they are: what they must be is the core's
- * to say. CODE_INVALID_ARGUMENT: no op that this server knows; CODE_RESOURCE_EXHAUSTED: the arena
- * is. */
+ * the schema gives them a default, and enums go through as they are: what they must be is the
+ * core's to say.
+ * CODE_INVALID_ARGUMENT: no op that this server knows; CODE_RESOURCE_EXHAUSTED: the arena is. */
 MUST_USE enum code request_translate(struct arena *arena, const Gradfold__V1__Request *message,
                                      uint64_t body_bytes, struct request *request,
                                      struct error *error);

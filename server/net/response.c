@@ -4,8 +4,7 @@
 #include "core/pull.h"
 #include "net/response_job.h"
 
-/* -- Results: each returns false when the arena is exhausted
- * ----------------------------------------- */
+/* -- Results: each returns false when the arena is exhausted -- */
 
 static bool result_create(struct arena *arena, const struct reply *reply,
                           Gradfold__V1__Response *to)
@@ -156,8 +155,7 @@ static bool result(struct arena *arena, const struct core *core, const struct re
     return true;
 }
 
-/* -- Responses
- * ---------------------------------------------------------------------------------------- */
+/* -- Responses -- */
 
 static void begin(Gradfold__V1__Response *response, Gradfold__V1__Status *status, uint64_t id,
                   enum code code, const char *message)

@@ -1,7 +1,6 @@
 #include "net/response_job.h"
 
-/* -- Rounds
- * ------------------------------------------------------------------------------------------- */
+/* -- Rounds -- */
 
 static bool list_final_workers(struct arena *arena, const struct round *round,
                                Gradfold__V1__RoundStatus *to)
@@ -36,8 +35,7 @@ Gradfold__V1__RoundStatus *response_round(struct arena *arena, const struct roun
     return list_final_workers(arena, round, to) ? to : NULL;
 }
 
-/* -- Jobs
- * --------------------------------------------------------------------------------------------- */
+/* -- Jobs -- */
 
 static void describe_node(const struct node *from, Gradfold__V1__Node *to)
 {

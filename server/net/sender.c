@@ -1,10 +1,9 @@
 /* A connection's outgoing queue.
  *
- * 1. A reply is packed behind the last parcel that has room, or into a new one. A pull ends its
- * parcel.
+ * 1. A reply is packed behind the last one, if its parcel has room, or into a new parcel. A pull
+ *    ends its parcel.
  * 2. A flush takes parcels from the front until the write is large enough: their headers, and of a
- *    pull's body as much as still fits. Wholly taken parcels fly, a body in progress stays in
- * front.
+ *    pull's body as much as still fits. Wholly taken parcels fly, a body in progress stays.
  * 3. The write is over: what flew is freed, pulls are given back, the owner flushes again.
  *
  * What can go wrong:
@@ -84,8 +83,7 @@ bool sender_add(struct sender *s, const Gradfold__V1__Response *response, struct
     return true;
 }
 
-/* -- Writing
- * ---------------------------------------------------------------------------------------- */
+/* -- Writing -- */
 
 struct load {
     uv_buf_t runs[WRITE_RUNS];
@@ -171,8 +169,7 @@ int sender_flush(struct sender *s)
     return err;
 }
 
-/* -- State
- * ------------------------------------------------------------------------------------------ */
+/* -- State -- */
 
 bool sender_idle(const struct sender *s)
 {

@@ -18,8 +18,7 @@ enum {
     USER_TIMEOUT_MS = 120000,  /* … and given up */
 };
 
-/* -- Reading
- * ------------------------------------------------------------------------------------------ */
+/* -- Reading -- */
 
 static bool has_turn(struct connection *c)
 {
@@ -41,8 +40,6 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
         *buf = uv_buf_init((char *)c->net->shared, sizeof c->net->shared);
         return;
     }
-    if (c->peer.intake.state != INTAKE_GRANTED)
-        return; /* refused just now: the tick is due */
     uint64_t room;
     unsigned char *to = body_room(&c->peer.intake, &room);
     *buf = uv_buf_init((char *)to, room < BODY_BYTES ? (unsigned)room : BODY_BYTES);
@@ -83,8 +80,7 @@ void connection_set_reading(struct connection *c, bool wanted)
         uv_read_stop((uv_stream_t *)&c->tcp);
 }
 
-/* -- Writing
- * ------------------------------------------------------------------------------------------ */
+/* -- Writing -- */
 
 static void on_written(struct sender *sender, int status)
 {
@@ -124,8 +120,7 @@ void connection_shut(struct connection *c)
         connection_close(c);
 }
 
-/* -- Life
- * --------------------------------------------------------------------------------------------- */
+/* -- Life -- */
 
 static void on_closed(uv_handle_t *handle)
 {

@@ -1,11 +1,11 @@
 #include "served.h"
 
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -29,8 +29,21 @@ void served_options(struct served *t)
 static void on_stopped(void *ctx)
 {
     struct served *t = ctx;
-    if (--t->running == 0)
-        uv_close((uv_handle_t *)&t->call, NULL);
+    if (--t->running > 0)
+        return;
+    uv_close((uv_handle_t *)&t->call, NULL);
+    uv_close((uv_handle_t *)&t->turn, NULL);
+}
+
+static void on_turn(uv_prepare_t *turn)
+{
+    struct served *t = turn->data;
+    if (!t->server[0])
+        return;
+    uint64_t bytes_in = net_stats(t->server[0]->net)->bytes_in;
+    if (bytes_in - t->bytes_in > t->turn_bytes_max)
+        t->turn_bytes_max = bytes_in - t->bytes_in;
+    t->bytes_in = bytes_in;
 }
 
 static void on_call(uv_async_t *call)
@@ -65,6 +78,9 @@ void served_start(struct served *t, unsigned n)
     assert_int_equal(uv_sem_init(&t->called, 0), 0);
     uv_async_init(&t->loop, &t->call, on_call);
     t->call.data = t;
+    uv_prepare_init(&t->loop, &t->turn);
+    t->turn.data = t;
+    uv_prepare_start(&t->turn, on_turn);
     t->function = NULL;
     t->n = t->running = n;
     for (unsigned i = 0; i < n; i++) {
@@ -79,6 +95,7 @@ void served_start(struct served *t, unsigned n)
 static void look(struct served *t)
 {
     core_stats(t->server[t->which]->core, &t->stats);
+    t->net_stats = *net_stats(t->server[t->which]->net);
 }
 
 void served_wait(struct served *t, uint64_t receiving, uint64_t pushes, uint64_t pulls)
@@ -86,7 +103,7 @@ void served_wait(struct served *t, uint64_t receiving, uint64_t pushes, uint64_t
     uint64_t deadline = uv_hrtime() + UINT64_C(20000000000);
     do {
         assert_true(uv_hrtime() < deadline);
-        usleep(1000);
+        poll(NULL, 0, 1);
         call(t, look, 0);
     } while (t->stats.bodies_receiving != receiving || t->stats.pushes_waiting != pushes ||
              t->stats.pulls_waiting != pulls);

@@ -1,11 +1,12 @@
-/* Servers in this process: one loop, run by a thread of its own, while the test speaks to them over real
- * sockets. */
+/* Servers in this process: one loop, run by a thread of its own, while the test speaks to them over
+ * real sockets. */
 #pragma once
 
 #include <pthread.h>
 #include <uv.h>
 
 #include "core/core.h"
+#include "net/net.h"
 #include "server.h"
 
 enum {
@@ -17,8 +18,12 @@ struct served {
     uv_async_t call; /* runs `function` in the loop's thread */
     void (*function)(struct served *served);
     uv_sem_t called;
-    int which; /* the server that the function is about */
-    struct core_stats stats;
+    int which;               /* the server that the function is about */
+    struct core_stats stats; /* of server 0, as served_wait() saw them last */
+    struct net_stats net_stats;
+    uv_prepare_t turn;
+    uint64_t bytes_in;
+    uint64_t turn_bytes_max; /* that server 0 read between two polls */
     pthread_t thread;
     struct server_options options;
     unsigned n;
@@ -34,7 +39,7 @@ void served_options(struct served *served);
 /* n servers with served->options. */
 void served_start(struct served *served, unsigned n);
 
-/* Waits until so many bodies are on their way, pushes wait for staging, and pulls wait in server 0. */
+/* Waits until in server 0 so many bodies are on their way, pushes wait for staging, and pulls wait. */
 void served_wait(struct served *served, uint64_t receiving, uint64_t pushes, uint64_t pulls);
 
 /* Asks server i to stop, and returns when it has begun to. */

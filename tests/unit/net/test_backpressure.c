@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -101,6 +102,33 @@ static void a_lost_connection_gives_its_staging_to_who_waits(void **state)
     assert_int_equal(wire_receive(&f->b), CODE_OK);
 }
 
+static void delete_job(struct wire *w, const char *job)
+{
+    char name[64];
+    snprintf(name, sizeof name, "%s", job);
+    Gradfold__V1__DeleteJob delete = GRADFOLD__V1__DELETE_JOB__INIT;
+    delete.job = name;
+    wire_request request = GRADFOLD__V1__REQUEST__INIT;
+    request.op_case = GRADFOLD__V1__REQUEST__OP_DELETE_JOB;
+    request.delete_job = &delete;
+    assert_int_equal(wire_ask(w, &request), CODE_OK);
+}
+
+static void a_push_that_is_refused_while_it_waits_leaves_its_connection_usable(void **state)
+{
+    struct fixture *f = *state;
+    struct wire c;
+    fill_staging(f);
+    wire_connect(&c, &f->served.address[0]);
+    delete_job(&c, "j");
+    assert_int_equal(wire_receive(&f->b), CODE_NOT_FOUND);
+    assert_int_equal(f->b.response->id, 2);
+    wire_write(&f->b, f->floats + ELEMENTS / 2, ELEMENTS * sizeof(float) / 2);
+    list_jobs(&f->b, 3);
+    assert_int_equal(wire_receive(&f->b), CODE_OK);
+    wire_close(&c);
+}
+
 static void a_push_that_can_never_fit_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -145,6 +173,8 @@ static void an_endless_body_does_not_stall_others(void **state)
     }
     atomic_store(&ctx.enough, true);
     pthread_join(thread, NULL);
+    served_wait(&f->served, 0, 0, 0);                /* the loop's thread has written it */
+    assert_true(f->served.turn_bytes_max < 3 << 19); /* a turn is 1 MiB and the end of a read */
 }
 
 enum {
@@ -265,6 +295,8 @@ static void exhausted_descriptors_make_new_peers_wait(void **state)
     wire_connect(&c, &f->served.address[0]);
     list_jobs(&c, 7);
     assert_true(wire_is_silent(&c));
+    served_wait(&f->served, 0, 0, 0);
+    assert_in_range(f->served.net_stats.accept_pauses, 1, 100); /* and the server does not spin */
     list_jobs(&f->b, 2);
     assert_int_equal(wire_receive(&f->b), CODE_OK);
     while (n > 0)
@@ -281,6 +313,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_push_waits_for_staging_until_another_is_folded),
         TEST(a_lost_connection_gives_its_staging_to_who_waits),
+        TEST(a_push_that_is_refused_while_it_waits_leaves_its_connection_usable),
         TEST(a_push_that_can_never_fit_is_refused),
         TEST(an_endless_body_does_not_stall_others),
         TEST(replies_that_nobody_reads_stop_the_reading_of_requests),

@@ -74,7 +74,7 @@ static void build(struct fixture *f, const struct reply *reply)
     assert_int_equal(f->response.id, 7);
 }
 
-/* -- Requests ----------------------------------------------------------------------------------------- */
+/* -- Requests -- */
 
 static void absent_fields_of_a_spec_get_the_defaults_of_the_wire(void **state)
 {
@@ -176,7 +176,7 @@ static void an_exhausted_arena_refuses_the_request(void **state)
     assert_int_equal(translate(f, 0), CODE_RESOURCE_EXHAUSTED);
 }
 
-/* -- Replies ------------------------------------------------------------------------------------------ */
+/* -- Replies -- */
 
 static void create_small_job(struct fixture *f)
 {

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -138,12 +139,12 @@ void wire_expect_gone(struct wire *w)
     assert_true(n == 0 || (n < 0 && errno == ECONNRESET));
 }
 
-/* -- Requests ----------------------------------------------------------------------------------------- */
+/* -- Requests -- */
 
 void wire_create(struct wire *w, const char *job, uint64_t elements, uint32_t world_size)
 {
     char name[64];
-    strcpy(name, job);
+    snprintf(name, sizeof name, "%s", job);
     Gradfold__V1__Node node = GRADFOLD__V1__NODE__INIT;
     Gradfold__V1__Node *nodes[] = {&node};
     node.has_dtype = true;
@@ -171,7 +172,7 @@ void wire_push_header(struct wire *w, const char *job, uint64_t elements, uint32
                       uint64_t sequence, bool final)
 {
     char name[64];
-    strcpy(name, job);
+    snprintf(name, sizeof name, "%s", job);
     Gradfold__V1__Contribution contribution = GRADFOLD__V1__CONTRIBUTION__INIT;
     Gradfold__V1__Contribution *contributions[] = {&contribution};
     contribution.has_node = contribution.has_dtype = true;
@@ -197,7 +198,7 @@ void wire_push_header(struct wire *w, const char *job, uint64_t elements, uint32
 void wire_pull(struct wire *w, const char *job, uint64_t id, uint64_t wait_ms)
 {
     char name[64];
-    strcpy(name, job);
+    snprintf(name, sizeof name, "%s", job);
     Gradfold__V1__Pull pull = GRADFOLD__V1__PULL__INIT;
     pull.job = name;
     pull.has_round = pull.has_wait_ms = true;

@@ -1,5 +1,5 @@
-/* A client as plain as can be: blocking sockets with a deadline, one call a frame. Whatever fails fails the
- * test. */
+/* A client as plain as can be: blocking sockets with a deadline, one call a frame. Whatever fails
+ * fails the test. */
 #pragma once
 
 #include <stdbool.h>
@@ -45,7 +45,7 @@ void wire_expect_end(struct wire *wire);
 /* The same, or by a reset. */
 void wire_expect_gone(struct wire *wire);
 
-/* -- Requests about a job with one f32 vector -------------------------------------------------------- */
+/* -- Requests about a job with one f32 vector -- */
 
 void wire_create(struct wire *wire, const char *job, uint64_t elements, uint32_t world_size);
 
