@@ -16,9 +16,9 @@ struct server;
 
 /* Nothing is listened on yet. loop, options and log (NULL: silence) are borrowed until `stopped`
  * was called, which happens once, from the loop, after server_stop(); the server is gone by then.
- * kernels: what fold_kernels_choose() said, for those who watch; static storage. NULL without memory.
- * Folds run on libuv's pool, whose size is the process's; options.threads only says how finely
- * they are cut. */
+ * kernels: what fold_kernels_choose() said, for those who watch; static storage. NULL without
+ * memory. Folds run on libuv's pool, whose size is the process's; options.threads only says how
+ * finely they are cut. */
 struct server *server_new(uv_loop_t *loop, const struct server_options *options,
                           const char *kernels, struct log *log, void (*stopped)(void *ctx),
                           void *ctx);

@@ -17,9 +17,9 @@
  * 4. DRAIN: the body of what was refused is read and dropped; the connection stays usable.
  *
  * What can go wrong, in each of these (ending.c):
- *   the frame cannot be followed   GOODBYE: the answer leaves with id 0, our side is shut, what comes
- *                                  is dropped until the peer has closed too, or a moment is over: a
- *                                  reset would eat the answer
+ *   the frame cannot be followed   GOODBYE: the answer leaves with id 0, our side is shut, and what
+ *                                  comes is dropped until the peer has closed too or a moment is
+ *                                  over: a reset would eat the answer
  *   the peer has shut its side     FLUSH: what is decided leaves; half a body counts for nothing
  *   the socket fails, no progress  CLOSED: nothing was applied, waiting pulls are forgotten
  *   replies pile up                HEADER reads no more until they have drained */

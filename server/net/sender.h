@@ -34,8 +34,8 @@ struct sender {
 void sender_init(struct sender *sender, uv_stream_t *stream, uint64_t *bytes_out);
 
 /* Queues a frame. The response is packed at once; pull (NULL: there is no body) is lent until
- * give_back. False, with nothing queued: the header exceeds LIMIT_RESPONSE_HEADER_BYTES, or there is
- * no memory; *too_large tells one from the other. */
+ * give_back. False, with nothing queued: the header exceeds LIMIT_RESPONSE_HEADER_BYTES, or there
+ * is no memory; *too_large tells one from the other. */
 MUST_USE bool sender_add(struct sender *sender, const Gradfold__V1__Response *response,
                          struct pull *pull, uint64_t body_bytes, bool *too_large);
 

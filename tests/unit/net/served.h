@@ -39,7 +39,7 @@ void served_options(struct served *served);
 /* n servers with served->options. */
 void served_start(struct served *served, unsigned n);
 
-/* Waits until in server 0 so many bodies are on their way, pushes wait for staging, and pulls wait. */
+/* Waits until server 0 has so many bodies on their way, pushes that wait, and pulls that wait. */
 void served_wait(struct served *served, uint64_t receiving, uint64_t pushes, uint64_t pulls);
 
 /* Asks server i to stop, and returns when it has begun to. */
