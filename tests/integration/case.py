@@ -6,7 +6,7 @@ import unittest
 
 import exact
 import wire
-from server import Server
+from server import Server, wait_until
 from wire import F32, OK, new
 from xxh3 import xxh3_64
 
@@ -28,8 +28,15 @@ def push_message(job, tensors=(), sequence=None, round=0, checksum=None, **field
     if checksum is True:
         checksum = xxh3_64(body)
     sequence = next(numbers) if sequence is None else sequence
-    message = new("Push", job=job, round=round, sequence=sequence, body_checksum=checksum,
-                  contributions=[contribution for contribution, _ in tensors], **fields)
+    message = new(
+        "Push",
+        job=job,
+        round=round,
+        sequence=sequence,
+        body_checksum=checksum,
+        contributions=[contribution for contribution, _ in tensors],
+        **fields,
+    )
     return message, body
 
 
@@ -45,7 +52,32 @@ class ServerCase(unittest.TestCase):
 
     @classmethod
     def tearDownClass(cls):
-        cls.server.stop()
+        """Nothing may be left behind: no request, no job's memory; and the exit must be clean."""
+        try:
+            cls.expect_nothing_held()
+        finally:
+            cls.server.stop()
+
+    @classmethod
+    def expect_nothing_held(cls):
+        conn = cls.server.connect()
+        try:
+            for job in conn.call("list_jobs").result.jobs:
+                conn.call("delete_job", job=job)
+        finally:
+            conn.close()
+        for name in (
+            "jobs",
+            "connections",
+            "bodies_receiving",
+            "pushes_waiting",
+            "pulls_waiting",
+            "folds_running",
+            "staging_used_bytes",
+            "results_used_bytes",
+            "accumulators_used_bytes",
+        ):
+            cls.until_metric(name, 0)
 
     def setUp(self):
         if self.server.process.poll() is not None:
@@ -56,6 +88,22 @@ class ServerCase(unittest.TestCase):
         conn = self.server.connect()
         self.addCleanup(conn.close)
         return conn
+
+    # -- what the server tells of itself: conditions to wait for instead of sleeping ------------
+
+    @classmethod
+    def metric(cls, name):
+        found = re.search(rf"^gradfoldd_{name} (\S+)$", cls.server.http("/metrics"), re.MULTILINE)
+        return float(found[1])
+
+    @classmethod
+    def until_metric(cls, name, value):
+        wait_until(lambda: cls.metric(name) == value, f"{name} = {value}, not {cls.metric(name)}")
+
+    def until_calm(self):
+        """Everything that earlier connections left half-done is gone."""
+        for name in ("bodies_receiving", "pushes_waiting", "pulls_waiting"):
+            self.until_metric(name, 0)
 
     # -- expectations ---------------------------------------------------------------------------
 
@@ -69,8 +117,10 @@ class ServerCase(unittest.TestCase):
     def expect_shapes(self, reply, code, node, *shapes):
         """A refusal that names the node id and the shapes."""
         self.expect(reply, code, rf"\bnode {node}\b")
-        listed = [re.sub(r"[\sx×,]+", ",", text.strip("[]()"))
-                  for text in re.findall(r"[\[(][\d\sx×,]*[\])]", reply.message)]
+        listed = [
+            re.sub(r"[\sx×,]+", ",", text.strip("[]()"))
+            for text in re.findall(r"[\[(][\d\sx×,]*[\])]", reply.message)
+        ]
         for shape in shapes:
             self.assertIn(",".join(map(str, shape)), listed, reply.message)
 
@@ -123,8 +173,12 @@ class ServerCase(unittest.TestCase):
         return reply.result
 
     def pull(self, job, nodes=(), code=OK, conn=None, round=0, wait_ms=0, **fields):
-        return self.expect((conn or self.conn).call("pull", job=job, round=round, nodes=list(nodes),
-                                                    wait_ms=wait_ms, **fields), code)
+        return self.expect(
+            (conn or self.conn).call(
+                "pull", job=job, round=round, nodes=list(nodes), wait_ms=wait_ms, **fields
+            ),
+            code,
+        )
 
     def pull_closed(self, job, round=0, nodes=()):
         """The gradients of a round that closes within the deadline, and a list of values each."""
@@ -137,7 +191,7 @@ class ServerCase(unittest.TestCase):
         values, at = [], 0
         for gradient in reply.result.gradients:
             size = wire.ITEM_BYTES[gradient.dtype] * wire.elements(gradient.shape)
-            values.append(exact.unpack(gradient.dtype, reply.body[at:at + size]))
+            values.append(exact.unpack(gradient.dtype, reply.body[at : at + size]))
             at += size
         return values
 

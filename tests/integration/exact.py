@@ -1,13 +1,21 @@
-"""The oracle of the sums: exact rationals, rounded once to nearest, ties to even; and packing by dtype."""
+"""The oracle of the sums: exact rationals, rounded once to nearest, ties to even.
+
+Also the packing of values by dtype.
+"""
 
 import struct
 from fractions import Fraction
 
 from wire import BF16, F16, F32, F64, I32, I64, MEAN
 
-# dtype: (precision in bits, exponent of the smallest subnormal, largest finite exponent, unsigned format)
-FORMATS = {F32: (24, -149, 127, "I"), F64: (53, -1074, 1023, "Q"),
-           F16: (11, -24, 15, "H"), BF16: (8, -133, 127, "H")}
+# dtype: (precision in bits, exponent of the smallest subnormal, largest
+# finite exponent, unsigned format)
+FORMATS = {
+    F32: (24, -149, 127, "I"),
+    F64: (53, -1074, 1023, "Q"),
+    F16: (11, -24, 15, "H"),
+    BF16: (8, -133, 127, "H"),
+}
 PYTHON = {F32: "f", F64: "d", F16: "e", I32: "i", I64: "q"}
 
 
@@ -20,7 +28,7 @@ def pack(dtype, values):
 
 def unpack(dtype, data):
     if dtype == BF16:
-        return [struct.unpack("<f", b"\0\0" + data[i:i + 2])[0] for i in range(0, len(data), 2)]
+        return [struct.unpack("<f", b"\0\0" + data[i : i + 2])[0] for i in range(0, len(data), 2)]
     size = struct.calcsize(PYTHON[dtype])
     return list(struct.unpack(f"<{len(data) // size}{PYTHON[dtype]}", bytes(data)))
 
@@ -44,7 +52,8 @@ def round_bits(dtype, value):
     mantissa = nearest(size / Fraction(2) ** unit)
     if mantissa == 0:
         return 0
-    # the bit pattern counts the units from the smallest subnormal on, so a carry does the right thing
+    # the bit pattern counts the units from the smallest subnormal on, so a
+    # carry does the right thing
     pattern = mantissa + (unit - lowest << precision - 1)
     infinity = (highest * 2 + 1) << precision - 1
     sign_at = precision - 1 + (highest * 2 + 1).bit_length()

@@ -8,8 +8,14 @@ import re
 import struct
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
-SCALARS = {"uint32": VARINT, "uint64": VARINT, "bool": VARINT, "enum": VARINT,
-           "fixed64": FIXED64, "string": BYTES}
+SCALARS = {
+    "uint32": VARINT,
+    "uint64": VARINT,
+    "bool": VARINT,
+    "enum": VARINT,
+    "fixed64": FIXED64,
+    "string": BYTES,
+}
 
 
 class DecodeError(ValueError):
@@ -50,8 +56,11 @@ class Message:
         return self._fields.get(name, [] if field.repeated else field.default)
 
     def __eq__(self, other):
-        return (isinstance(other, Message) and self._kind == other._kind
-                and self._fields == other._fields)
+        return (
+            isinstance(other, Message)
+            and self._kind == other._kind
+            and self._fields == other._fields
+        )
 
     def __repr__(self):
         return f"{self._kind}({', '.join(f'{k}={v!r}' for k, v in self._fields.items())})"

@@ -1,4 +1,4 @@
-"""A gradfoldd process under test: started on free ports, watched, stopped, and its last words read."""
+"""A gradfoldd process under test: started on free ports, watched, stopped, its last words read."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ import urllib.request
 
 from wire import SCALE, Connection
 
-BIN = [os.environ.get("GRADFOLD_BIN", "")]      # set by the runner
+BIN = [os.environ.get("GRADFOLD_BIN", "")]  # set by the runner
 SANITIZER_WORDS = ("AddressSanitizer", "LeakSanitizer", "ThreadSanitizer", "runtime error:")
 EXIT_SECONDS = 15 * SCALE
 
@@ -36,7 +36,7 @@ def parse_address(text):
 
 
 class Server:
-    """`with Server("--threads", "2") as server:` starts one; leaving stops it and checks its exit."""
+    """`with Server("--threads", "2") as server:` starts one; leaving stops and checks it."""
 
     def __init__(self, *options, listen=("127.0.0.1:0",), preexec=None, environment=None):
         self.folder = tempfile.TemporaryDirectory(prefix="gradfold-")
@@ -47,14 +47,19 @@ class Server:
             self.command += ["--listen", address]
         self.command += options
         self.preexec, self.environment = preexec, environment
-        self.process = None
+        self.process, self.stopping, self.finished = None, False, False
         self.listeners, self.admin = [], None
 
     def start(self):
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
-                self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                preexec_fn=self.preexec, env={**os.environ, **(self.environment or {})})
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                preexec_fn=self.preexec,
+                env={**os.environ, **(self.environment or {})},
+            )
         try:
             wait_until(self._ready, "the server's port file")
         except BaseException:
@@ -98,22 +103,28 @@ class Server:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     def terminate(self):
+        self.stopping = True
         self.process.send_signal(signal.SIGTERM)
 
     def finish(self):
         """Waits for the exit; it must be 0 and no sanitizer may have spoken."""
+        if self.finished:
+            return
+        self.finished = True
         try:
             code = self.process.wait(EXIT_SECONDS)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise AssertionError(f"no exit within {EXIT_SECONDS:g} s of SIGTERM\n{self.log()[-3000:]}") from None
+            raise AssertionError(
+                f"no exit within {EXIT_SECONDS:g} s:\n{self.log()[-3000:]}"
+            ) from None
         log = self.log()
         self.folder.cleanup()
         if code != 0 or any(word in log for word in SANITIZER_WORDS):
             raise AssertionError(f"gradfoldd ended with {code}:\n{log[-6000:]}")
 
     def stop(self):
-        if self.process.poll() is None:
+        if self.process.poll() is None and not self.stopping:
             self.terminate()
         self.finish()
 

@@ -6,7 +6,7 @@ import unittest
 import wire
 from case import ServerCase, push_message, tensor
 from protobuf import bytes_field, varint
-from wire import (F32, INVALID_ARGUMENT, MALFORMED, OK, PREFIX, SHAPE_MISMATCH, TOO_LARGE, node)
+from wire import F32, INVALID_ARGUMENT, MALFORMED, OK, PREFIX, SHAPE_MISMATCH, TOO_LARGE, node
 
 MAX_BODY = 1 << 20
 
@@ -49,7 +49,9 @@ class BadInput(ServerCase):
     def test_body_length_beyond_the_limit(self):
         for size in (MAX_BODY + 1, 1 << 32, 1 << 63, (1 << 64) - 1):
             header = wire.request_header("list_jobs", 1)
-            self.expect_broken(self.raw(PREFIX.pack(wire.MAGIC, len(header), size) + header), TOO_LARGE)
+            self.expect_broken(
+                self.raw(PREFIX.pack(wire.MAGIC, len(header), size) + header), TOO_LARGE
+            )
 
     def test_the_answer_survives_data_that_is_still_on_its_way(self):
         conn = self.connect()
@@ -84,8 +86,16 @@ class BadInput(ServerCase):
         self.expect_alive(conn)
 
     def test_a_header_that_is_no_protobuf(self):
-        for header in (b"\xff", b"\x0a", b"\x08", b"\x3a\x05ab", b"\x08\x01\x3a\xff\xff\xff\xff\x0f", b"\x07" * 9,
-                       b"\x08" + b"\xff" * 11, bytes(64)):
+        for header in (
+            b"\xff",
+            b"\x0a",
+            b"\x08",
+            b"\x3a\x05ab",
+            b"\x08\x01\x3a\xff\xff\xff\xff\x0f",
+            b"\x07" * 9,
+            b"\x08" + b"\xff" * 11,
+            bytes(64),
+        ):
             self.refused(wire.frame(header), MALFORMED)
 
     def test_a_header_that_is_no_protobuf_with_a_body(self):
@@ -97,17 +107,26 @@ class BadInput(ServerCase):
     def test_the_largest_header_of_empty_messages_costs_bounded_memory(self):
         before = self.server.memory_bytes()
         for piece in (bytes_field(7, b""), bytes_field(3, b"\x1a\x00"), b"\x18\x01"):
-            push = bytes_field(1, self.witness.encode()) + piece * ((wire.HEADER_MAX - 500) // len(piece))
+            push = bytes_field(1, self.witness.encode()) + piece * (
+                (wire.HEADER_MAX - 500) // len(piece)
+            )
             conn = self.raw(wire.frame(varint(8) + varint(1) + bytes_field(7, push)))
             self.assertNotEqual(conn.receive().code, OK)
             self.expect_alive(conn)
         self.assertLess(self.server.memory_bytes() - before, 512 << 20)
 
     def test_a_header_of_unknown_fields_only(self):
-        self.refused(wire.frame(varint(1 << 3) + varint(9) + bytes_field(100, b"new")), INVALID_ARGUMENT, 9)
+        self.refused(
+            wire.frame(varint(1 << 3) + varint(9) + bytes_field(100, b"new")), INVALID_ARGUMENT, 9
+        )
 
     def test_unknown_fields_beside_known_ones_are_skipped(self):
-        header = wire.request_header("list_jobs", 3) + bytes_field(1000, b"x") + varint(999 << 3) + b"\x05"
+        header = (
+            wire.request_header("list_jobs", 3)
+            + bytes_field(1000, b"x")
+            + varint(999 << 3)
+            + b"\x05"
+        )
         conn = self.raw(wire.frame(header))
         self.assertEqual(self.expect(conn.receive(), OK).id, 3)
 
@@ -116,10 +135,15 @@ class BadInput(ServerCase):
         self.refused(wire.frame(varint(1 << 3) + varint(7), b"z" * 70_000), INVALID_ARGUMENT, 7)
 
     def test_a_body_where_none_belongs(self):
-        for op, fields in (("hello", {"protocol": 1}), ("list_jobs", {}), ("create_job", {}),
-                           ("describe_job", {"job": self.witness}), ("delete_job", {"job": self.witness}),
-                           ("pull", {"job": self.witness, "round": 0}),
-                           ("close_round", {"job": self.witness, "round": 0})):
+        for op, fields in (
+            ("hello", {"protocol": 1}),
+            ("list_jobs", {}),
+            ("create_job", {}),
+            ("describe_job", {"job": self.witness}),
+            ("delete_job", {"job": self.witness}),
+            ("pull", {"job": self.witness, "round": 0}),
+            ("close_round", {"job": self.witness, "round": 0}),
+        ):
             for size in (1, 100_000):
                 header = wire.request_header(op, 6, **fields)
                 self.refused(wire.frame(header, b"b" * size), MALFORMED, 6)
@@ -133,9 +157,15 @@ class BadInput(ServerCase):
             self.expect_alive(conn)
 
     def test_repeated_numbers_may_come_unpacked(self):
-        contribution = b"\x08\x00\x10\x01\x18\x02"      # node 0, F32, shape [2] not packed
-        push = bytes_field(1, self.witness.encode()) + b"\x10\x00\x20\x4d" + bytes_field(7, contribution)
-        conn = self.raw(wire.frame(varint(8) + varint(2) + bytes_field(7, push), tensor(0, [0, 0])[1]))
+        contribution = b"\x08\x00\x10\x01\x18\x02"  # node 0, F32, shape [2] not packed
+        push = (
+            bytes_field(1, self.witness.encode())
+            + b"\x10\x00\x20\x4d"
+            + bytes_field(7, contribution)
+        )
+        conn = self.raw(
+            wire.frame(varint(8) + varint(2) + bytes_field(7, push), tensor(0, [0, 0])[1])
+        )
         self.expect(conn.receive(), OK)
 
     def test_bodies_that_are_truncated_by_the_end_of_the_connection(self):
@@ -181,13 +211,15 @@ class BadInput(ServerCase):
             self.expect_alive(self.conn)
 
     def seeds(self):
-        """(header, body); a pull is told by the name of its job: a mutant of it may wait for a day."""
+        """(header, body). The job of the pull is told by its name: a mutant may wait for a day."""
         job = self.vector_job(2)
         waiting = self.vector_job(2, name=f"waiting.{self._testMethodName}")
         message, body = push_message(job, [tensor(0, [1, 2])], checksum=True)
         yield wire.request_header("push", 1, message), body
         yield wire.request_header("pull", 2, job=waiting, round=0, nodes=[0, 0], wait_ms=50), b""
-        yield wire.request_header("create_job", 3, spec=self.spec([node(F32, [2, 2], name="w")] * 3, 2)), b""
+        yield wire.request_header(
+            "create_job", 3, spec=self.spec([node(F32, [2, 2], name="w")] * 3, 2)
+        ), b""
         yield wire.request_header("close_round", 4, job=job, round=1), b""
         yield wire.request_header("describe_job", 5, job=job), b""
 
@@ -198,14 +230,14 @@ class BadInput(ServerCase):
                 mutant = bytearray(header)
                 for _ in range(rng.randrange(1, 4)):
                     at = rng.randrange(len(mutant))
-                    mutant[at:at + rng.randrange(2)] = rng.randbytes(rng.randrange(3))
+                    mutant[at : at + rng.randrange(2)] = rng.randbytes(rng.randrange(3))
                 if not mutant:
                     continue
                 if b"waiting" in header:
                     self.survive(wire.frame(bytes(mutant), body))
                 else:
                     conn = self.raw(wire.frame(bytes(mutant), body))
-                    conn.receive()      # a well-framed request is always answered
+                    conn.receive()  # a well-framed request is always answered
                     conn.close()
             self.expect_alive(self.conn)
 

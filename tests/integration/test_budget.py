@@ -5,10 +5,11 @@ import unittest
 
 import wire
 from case import ServerCase, push_message, tensor
+from server import wait_until
 from wire import ACCEPTED, F32, NOT_FOUND, OK, RESOURCE_EXHAUSTED, STALE_ROUND, node
 
 STAGING = 8 << 20
-BIG = (STAGING * 5 // 8) // 4          # elements: one fits, two do not
+BIG = (STAGING * 5 // 8) // 4  # elements: one fits, two do not
 BLOCKED = 0.2
 
 
@@ -17,14 +18,22 @@ def big(value=b"\0\0\x80\x3f"):
 
 
 class Budget(ServerCase):
-    OPTIONS = ("--staging-bytes", str(STAGING), "--max-body-bytes", str(8 * STAGING), "--idle-timeout", "60s")
+    OPTIONS = (
+        "--staging-bytes",
+        str(STAGING),
+        "--max-body-bytes",
+        str(8 * STAGING),
+        "--idle-timeout",
+        "60s",
+    )
 
     def setUp(self):
         super().setUp()
+        self.until_calm()
         self.job = self.create([node(F32, [BIG]), node(F32, [BIG * 4]), node(F32, [BIG])], 4)
 
     def send_push(self, tensors, **fields):
-        """A whole push that may stay unanswered; its body goes out from a thread of the kernel's size."""
+        """A push that may stay unanswered: (conn, id, what the kernel did not take of its body)."""
         conn, id, rest = self.half_push(self.job, tensors, cut=1000, **fields)
         conn.sock.setblocking(False)
         sent = 0
@@ -72,8 +81,9 @@ class Budget(ServerCase):
 
     def test_a_full_budget_blocks_until_the_holder_completes(self):
         holder, held, rest = self.half_push(self.job, big())
-        self.expect_alive(self.conn)
+        self.until_metric("bodies_receiving", 1)
         waiter, id, tail = self.send_push(big(), worker=1)
+        self.until_metric("pushes_waiting", 1)
         self.assertTrue(waiter.quiet(BLOCKED), "answered although the budget is full")
         holder.send_raw(rest)
         self.expect(holder.wait(held), OK)
@@ -83,9 +93,9 @@ class Budget(ServerCase):
 
     def test_a_full_budget_blocks_until_the_holder_is_lost(self):
         holder, _, _ = self.half_push(self.job, big())
-        self.expect_alive(self.conn)
+        self.until_metric("bodies_receiving", 1)
         waiter, id, tail = self.send_push(big(), worker=1)
-        self.assertTrue(waiter.quiet(BLOCKED))
+        self.until_metric("pushes_waiting", 1)
         holder.reset()
         waiter.send_raw(tail)
         self.expect(waiter.wait(id), OK)
@@ -93,9 +103,9 @@ class Budget(ServerCase):
 
     def test_small_pushes_and_other_requests_go_on_while_one_waits(self):
         holder, held, rest = self.half_push(self.job, big())
-        self.expect_alive(self.conn)
+        self.until_metric("bodies_receiving", 1)
         waiter, id, tail = self.send_push(big(), worker=1)
-        self.assertTrue(waiter.quiet(BLOCKED))
+        self.until_metric("pushes_waiting", 1)
         self.expect_alive(self.conn)
         self.accept(self.job, worker=2)
         holder.send_raw(rest)
@@ -106,9 +116,9 @@ class Budget(ServerCase):
 
     def test_a_waiting_push_is_checked_again_round_closed(self):
         holder, held, rest = self.half_push(self.job, big())
-        self.expect_alive(self.conn)
+        self.until_metric("bodies_receiving", 1)
         waiter, id, tail = self.send_push(big(), worker=1)
-        self.assertTrue(waiter.quiet(BLOCKED))
+        self.until_metric("pushes_waiting", 1)
         self.close_round(self.job)
         holder.send_raw(rest)
         self.expect(holder.wait(held), STALE_ROUND)
@@ -118,9 +128,9 @@ class Budget(ServerCase):
 
     def test_a_waiting_push_is_checked_again_job_deleted(self):
         holder, held, rest = self.half_push(self.job, big())
-        self.expect_alive(self.conn)
+        self.until_metric("bodies_receiving", 1)
         waiter, id, tail = self.send_push(big(), worker=1)
-        self.assertTrue(waiter.quiet(BLOCKED))
+        self.until_metric("pushes_waiting", 1)
         self.expect(self.conn.call("delete_job", job=self.job), OK)
         self.expect(holder.wait(held), NOT_FOUND)
         self.expect(waiter.wait(id), NOT_FOUND)
@@ -131,9 +141,10 @@ class Budget(ServerCase):
 
     def test_a_waiting_push_whose_connection_is_lost_is_forgotten(self):
         holder, held, rest = self.half_push(self.job, big())
-        self.expect_alive(self.conn)
-        for _ in range(5):
+        self.until_metric("bodies_receiving", 1)
+        for count in range(1, 6):
             waiter, _, _ = self.send_push(big(), worker=1)
+            wait_until(lambda: 1 <= self.metric("pushes_waiting") <= count, "the push waits")
             waiter.reset()
         holder.send_raw(rest)
         self.expect(holder.wait(held), OK)

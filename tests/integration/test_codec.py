@@ -15,13 +15,28 @@ from protobuf import DecodeError
 from xxh3 import xxh3_64
 
 XXH3_VECTORS = {
-    0: 0x2d06800538d394c2, 1: 0xc44bdff4074eecdb, 3: 0x3698b80191e625f9, 4: 0x2e4ac2f1c52157fc,
-    8: 0x60e1baa91347a1f2, 9: 0x9c88fc32c37b56cb, 16: 0xf9fbd0260ba978df, 17: 0xc56f339d36cc73d7,
-    64: 0xef5426b31747db78, 127: 0xb0cbdb17b0cff4e1, 128: 0x31ccf8dec850d035,
-    129: 0xc72af4c6ac4dea94, 240: 0xe315d53d5129eede, 241: 0x18773c512b008a63,
-    512: 0xbb5563fc39c8d42d, 1023: 0x2d05bd6ea544a161, 1024: 0xb98390fe40b54bd9,
-    1025: 0x45dd8fe938658a1c, 1088: 0xc4809fb4ae1b2039, 2048: 0x424c29fc514389f5,
-    4999: 0xfa464c6b38290f54}
+    0: 0x2D06800538D394C2,
+    1: 0xC44BDFF4074EECDB,
+    3: 0x3698B80191E625F9,
+    4: 0x2E4AC2F1C52157FC,
+    8: 0x60E1BAA91347A1F2,
+    9: 0x9C88FC32C37B56CB,
+    16: 0xF9FBD0260BA978DF,
+    17: 0xC56F339D36CC73D7,
+    64: 0xEF5426B31747DB78,
+    127: 0xB0CBDB17B0CFF4E1,
+    128: 0x31CCF8DEC850D035,
+    129: 0xC72AF4C6AC4DEA94,
+    240: 0xE315D53D5129EEDE,
+    241: 0x18773C512B008A63,
+    512: 0xBB5563FC39C8D42D,
+    1023: 0x2D05BD6EA544A161,
+    1024: 0xB98390FE40B54BD9,
+    1025: 0x45DD8FE938658A1C,
+    1088: 0xC4809FB4AE1B2039,
+    2048: 0x424C29FC514389F5,
+    4999: 0xFA464C6B38290F54,
+}
 PROTO_TYPES = {"enum": "uint32"}
 
 
@@ -49,8 +64,16 @@ class Xxh3(unittest.TestCase):
 class Codec(unittest.TestCase):
     def sample(self):
         node = wire.node(wire.F64, [3, 0, 1 << 63], name="w.é", requires_grad=False, expected=7)
-        spec = wire.new("JobSpec", name="job", nodes=[node, wire.node(wire.I32)], world_size=4, quorum=3,
-                        grace_ms=1 << 40, reduction=wire.MEAN, retain_rounds=9)
+        spec = wire.new(
+            "JobSpec",
+            name="job",
+            nodes=[node, wire.node(wire.I32)],
+            world_size=4,
+            quorum=3,
+            grace_ms=1 << 40,
+            reduction=wire.MEAN,
+            retain_rounds=9,
+        )
         return wire.new("Request", id=(1 << 64) - 1, create_job=wire.new("CreateJob", spec=spec))
 
     def test_what_is_encoded_is_decoded(self):
@@ -71,19 +94,32 @@ class Codec(unittest.TestCase):
 
     @unittest.skipUnless(shutil.which("protoc"), "protoc is not installed")
     def test_protoc_reads_and_writes_the_same_bytes(self):
-        push = wire.new("Push", job="j", round=0, worker=3, sequence=1 << 63, final=True,
-                        body_checksum=0x0123456789abcdef,
-                        contributions=[wire.new("Contribution", node=2, dtype=1, shape=[2, 300])])
+        push = wire.new(
+            "Push",
+            job="j",
+            round=0,
+            worker=3,
+            sequence=1 << 63,
+            final=True,
+            body_checksum=0x0123456789ABCDEF,
+            contributions=[wire.new("Contribution", node=2, dtype=1, shape=[2, 300])],
+        )
         with tempfile.TemporaryDirectory() as folder:
             with open(os.path.join(folder, "w.proto"), "w", encoding="utf-8") as file:
                 file.write(schema_text())
             for request in (self.sample(), wire.new("Request", id=1, push=push)):
+
                 def protoc(mode, data):
                     return subprocess.run(
                         ["protoc", f"--{mode}=gradfold.v1.Request", "-I", folder, "w.proto"],
-                        input=data, stdout=subprocess.PIPE, check=True).stdout
-                self.assertEqual(protoc("encode", protoc("decode", request.encode())),
-                                 request.encode())
+                        input=data,
+                        stdout=subprocess.PIPE,
+                        check=True,
+                    ).stdout
+
+                self.assertEqual(
+                    protoc("encode", protoc("decode", request.encode())), request.encode()
+                )
 
 
 class Rounding(unittest.TestCase):
@@ -102,17 +138,17 @@ class Rounding(unittest.TestCase):
                 self.assertEqual(exact.round_bits(dtype, Fraction(middle)), want)
 
     def test_overflow_is_the_infinity_and_underflow_is_plus_zero(self):
-        self.assertEqual(exact.round_bits(wire.F32, Fraction(2) ** 128), 0x7f800000)
-        self.assertEqual(exact.round_bits(wire.F32, -Fraction(2) ** 128), 0xff800000)
-        self.assertEqual(exact.round_bits(wire.F16, 65520), 0x7c00)
-        self.assertEqual(exact.round_bits(wire.F16, 65519), 0x7bff)
-        self.assertEqual(exact.round_bits(wire.F32, -Fraction(1, 2 ** 151)), 0)
-        self.assertEqual(exact.round_bits(wire.BF16, Fraction(1) + Fraction(1, 256)), 0x3f80)
+        self.assertEqual(exact.round_bits(wire.F32, Fraction(2) ** 128), 0x7F800000)
+        self.assertEqual(exact.round_bits(wire.F32, -Fraction(2) ** 128), 0xFF800000)
+        self.assertEqual(exact.round_bits(wire.F16, 65520), 0x7C00)
+        self.assertEqual(exact.round_bits(wire.F16, 65519), 0x7BFF)
+        self.assertEqual(exact.round_bits(wire.F32, -Fraction(1, 2**151)), 0)
+        self.assertEqual(exact.round_bits(wire.BF16, Fraction(1) + Fraction(1, 256)), 0x3F80)
 
     def test_integers_divide_to_nearest_ties_to_even(self):
-        columns = [[1, 2], [3, 4], [-1, 0], [2 ** 31 - 1, 2 ** 31 - 1]]
+        columns = [[1, 2], [3, 4], [-1, 0], [2**31 - 1, 2**31 - 1]]
         means = exact.unpack(wire.I32, exact.expected_bytes(wire.I32, columns, wire.MEAN))
-        self.assertEqual(means, [2, 4, 0, 2 ** 31 - 1])
+        self.assertEqual(means, [2, 4, 0, 2**31 - 1])
 
 
 if __name__ == "__main__":

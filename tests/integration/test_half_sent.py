@@ -1,11 +1,20 @@
-"""Half-sent pushes: they hold staging and nothing else, and are decided again when they are complete."""
+"""Half-sent pushes hold staging and nothing else, and are decided again when they are complete."""
 
 import unittest
 
 import wire
 from case import ServerCase, push_message, tensor
-from server import wait_until
-from wire import (ACCEPTED, CONFLICT, DUPLICATE, F32, INVALID_ARGUMENT, NOT_FOUND, OK, STALE_ROUND, node)
+from wire import (
+    ACCEPTED,
+    CONFLICT,
+    DUPLICATE,
+    F32,
+    INVALID_ARGUMENT,
+    NOT_FOUND,
+    OK,
+    STALE_ROUND,
+    node,
+)
 
 ONES = [tensor(0, [1, 1])]
 
@@ -13,17 +22,13 @@ ONES = [tensor(0, [1, 1])]
 class HalfSent(ServerCase):
     def setUp(self):
         super().setUp()
+        self.until_calm()
         self.job = self.create([node(F32, [2]), node(F32, [2], expected=2)], 2)
 
-    def admitted(self, conn, id):
-        """Nothing more of this push is answered yet, and the server has seen its header.
-
-        A second connection is served meanwhile, which shows that the push does not block others; that the
-        header was seen is certain, because pushes of this size travel in one segment on the loopback.
-        """
+    def admitted(self, count=1):
+        """So many pushes were admitted and wait for their bodies; others are served meanwhile."""
+        self.until_metric("bodies_receiving", count)
         self.expect_alive(self.conn)
-        self.assertTrue(conn.quiet(0.02))
-        return id
 
     def finish(self, conn, id, rest, code=OK):
         conn.send_raw(rest)
@@ -31,7 +36,7 @@ class HalfSent(ServerCase):
 
     def test_completed_later_it_counts(self):
         conn, id, rest = self.half_push(self.job, ONES)
-        self.admitted(conn, id)
+        self.admitted()
         self.assertEqual(self.rounds(self.job)[0].pushes, 0)
         self.assertEqual(self.finish(conn, id, rest).result.verdict, ACCEPTED)
         self.assertEqual(self.close_and_pull(self.job)[0], [1, 1])
@@ -39,14 +44,16 @@ class HalfSent(ServerCase):
     def test_lost_with_its_connection_it_counts_nothing(self):
         for close in ("close", "reset"):
             conn, id, _ = self.half_push(self.job, ONES, sequence=5)
-            self.admitted(conn, id)
+            self.admitted()
             getattr(conn, close)()
+            self.until_calm()
         self.accept(self.job, ONES, sequence=5)
         self.assertEqual(self.close_and_pull(self.job)[0], [1, 1])
 
     def test_two_halves_of_one_key_count_once(self):
         a = self.half_push(self.job, ONES, sequence=5)
         b = self.half_push(self.job, ONES, sequence=5)
+        self.admitted(2)
         self.assertEqual(self.finish(*b).result.verdict, ACCEPTED)
         self.assertEqual(self.finish(*a).result.verdict, DUPLICATE)
         self.assertEqual(self.close_and_pull(self.job)[0], [1, 1])
@@ -54,26 +61,27 @@ class HalfSent(ServerCase):
     def test_two_halves_of_one_key_that_differ_are_a_conflict(self):
         a = self.half_push(self.job, ONES, sequence=5)
         b = self.half_push(self.job, ONES, sequence=5, checksum=True)
+        self.admitted(2)
         self.assertEqual(self.finish(*a).result.verdict, ACCEPTED)
         self.finish(*b, CONFLICT)
         self.assertEqual(self.close_and_pull(self.job)[0], [1, 1])
 
     def test_a_whole_push_overtakes_a_half_one_of_its_key(self):
         a = self.half_push(self.job, ONES, sequence=5)
-        self.admitted(*a[:2])
+        self.admitted()
         self.accept(self.job, ONES, sequence=5)
         self.assertEqual(self.finish(*a).result.verdict, DUPLICATE)
 
     def test_a_half_whose_twin_was_accepted_and_whose_round_closed_is_a_duplicate(self):
         a = self.half_push(self.job, ONES, sequence=5)
-        self.admitted(*a[:2])
+        self.admitted()
         self.accept(self.job, ONES, sequence=5)
         self.close_and_pull(self.job)
         self.assertEqual(self.finish(*a).result.verdict, DUPLICATE)
 
     def test_a_round_closed_under_it_makes_it_stale(self):
         a = self.half_push(self.job, ONES)
-        self.admitted(*a[:2])
+        self.admitted()
         self.assertEqual(self.close_and_pull(self.job)[0], [0, 0])
         self.finish(*a, STALE_ROUND)
         self.expect_alive(a[0])
@@ -81,13 +89,13 @@ class HalfSent(ServerCase):
 
     def test_an_absent_round_is_bound_at_admission(self):
         a = self.half_push(self.job, ONES, round=None)
-        self.admitted(*a[:2])
+        self.admitted()
         self.close_round(self.job)
         self.finish(*a, STALE_ROUND)
 
     def test_closing_never_waits_for_bodies(self):
         halves = [self.half_push(self.job, ONES, worker=1) for _ in range(5)]
-        self.admitted(*halves[-1][:2])
+        self.admitted(5)
         self.accept(self.job, ONES, worker=0, final=True)
         self.accept(self.job, ONES, worker=1, final=True)
         self.assertEqual(self.pull_closed(self.job)[1][0], [2, 2])
@@ -96,7 +104,7 @@ class HalfSent(ServerCase):
 
     def test_its_worker_final_meanwhile_makes_it_invalid(self):
         a = self.half_push(self.job, ONES, worker=0)
-        self.admitted(*a[:2])
+        self.admitted()
         self.accept(self.job, worker=0, final=True)
         self.finish(*a, INVALID_ARGUMENT)
         self.assertEqual(self.close_and_pull(self.job)[0], [0, 0])
@@ -105,7 +113,7 @@ class HalfSent(ServerCase):
         one = [tensor(1, [1, 1])]
         a = self.half_push(self.job, one)
         b = self.half_push(self.job, one)
-        self.admitted(*b[:2])
+        self.admitted(2)
         self.accept(self.job, one)
         self.finish(*b)
         self.finish(*a, INVALID_ARGUMENT)
@@ -113,7 +121,7 @@ class HalfSent(ServerCase):
 
     def test_a_job_deleted_under_it_is_not_found_at_once_and_the_connection_stays(self):
         conn, id, rest = self.half_push(self.job, ONES)
-        self.admitted(conn, id)
+        self.admitted()
         self.expect(self.conn.call("delete_job", job=self.job), OK)
         self.expect(conn.wait(id), NOT_FOUND)
         conn.send_raw(rest)
@@ -121,7 +129,7 @@ class HalfSent(ServerCase):
 
     def test_it_never_lands_in_a_later_job_of_the_same_name(self):
         conn, id, rest = self.half_push(self.job, ONES)
-        self.admitted(conn, id)
+        self.admitted()
         self.expect(self.conn.call("delete_job", job=self.job), OK)
         self.create([node(F32, [2]), node(F32, [2], expected=2)], 2, name=self.job)
         conn.send_raw(rest)
@@ -153,12 +161,14 @@ class HalfSent(ServerCase):
 
     def test_fifty_lost_halves_leave_no_push_behind(self):
         conns = [self.half_push(self.job, ONES, worker=i % 2)[0] for i in range(50)]
+        self.admitted(50)
         for i, conn in enumerate(conns):
             conn.reset() if i % 2 else conn.close()
+        self.until_calm()
         self.accept(self.job, ONES, worker=0, final=True)
         self.accept(self.job, ONES, worker=1, final=True)
         self.assertEqual(self.pull_closed(self.job)[1][0], [2, 2])
-        wait_until(lambda: self.rounds(self.job)[0].pushes == 2, "two pushes")
+        self.assertEqual(self.rounds(self.job)[0].pushes, 2)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,12 @@ class Idle(ServerCase):
     def test_half_sent_frames_lose_their_connection(self):
         job = self.vector_job(100)
         header = wire.request_header("list_jobs", 1)
-        pieces = (b"G", MAGIC + b"\x01", PREFIX.pack(MAGIC, len(header), 0), wire.frame(header)[:-1])
+        pieces = (
+            b"G",
+            MAGIC + b"\x01",
+            PREFIX.pack(MAGIC, len(header), 0),
+            wire.frame(header)[:-1],
+        )
         start = time.monotonic()
         conns = [self.connect() for _ in pieces]
         for conn, piece in zip(conns, pieces):
@@ -41,7 +46,7 @@ class Idle(ServerCase):
     def test_connections_idle_between_frames_stay(self):
         conns = [self.connect() for _ in range(3)]
         self.expect_alive(conns[0])
-        time.sleep(2.5 * IDLE)      # the rule itself is about time that passes
+        time.sleep(2.5 * IDLE)  # the rule itself is about time that passes
         for conn in conns:
             self.expect_alive(conn)
 
@@ -58,7 +63,7 @@ class Idle(ServerCase):
         start = time.monotonic()
         for i in range(len(rest)):
             time.sleep(IDLE * 0.4)
-            conn.send_raw(rest[i:i + 1])
+            conn.send_raw(rest[i : i + 1])
         self.assertGreater(time.monotonic() - start, 2 * IDLE)
         self.expect(conn.wait(id), OK)
         self.assertEqual(self.close_and_pull(job), [[3, 4]])
@@ -66,8 +71,9 @@ class Idle(ServerCase):
     def test_its_staging_goes_to_who_waited_and_waiting_for_the_budget_is_not_idle(self):
         job = self.create([node(F32, [BIG])], 2)
         data = [tensor(0, data=b"\0\0\x80\x3f" * BIG)]
+        self.until_calm()
         holder, _, _ = self.half_push(job, data)
-        self.expect_alive(self.conn)
+        self.until_metric("bodies_receiving", 1)
         second, held, rest = self.half_push(job, data, cut=1000)
         sender = threading.Thread(target=second.send_raw, args=(rest,))
         sender.start()

@@ -4,8 +4,20 @@ import unittest
 
 import wire
 from case import ServerCase, tensor
-from wire import (ALREADY_EXISTS, F32, F64, FUTURE_ROUND, I32, INVALID_ARGUMENT, NOT_FOUND, OK, OPEN,
-                  RESOURCE_EXHAUSTED, new, node)
+from wire import (
+    ALREADY_EXISTS,
+    F32,
+    F64,
+    FUTURE_ROUND,
+    I32,
+    INVALID_ARGUMENT,
+    NOT_FOUND,
+    OK,
+    OPEN,
+    RESOURCE_EXHAUSTED,
+    new,
+    node,
+)
 
 
 class Jobs(ServerCase):
@@ -17,19 +29,26 @@ class Jobs(ServerCase):
         spec = reply.result.job.spec
         self.assertTrue(reply.result.created)
         self.assertEqual((spec.world_size, spec.quorum, spec.grace_ms), (3, 3, 0))
-        self.assertEqual((spec.reduction, spec.accumulation, spec.non_finite, spec.retain_rounds),
-                         (wire.SUM, wire.EXACT, wire.REJECT, 2))
+        self.assertEqual(
+            (spec.reduction, spec.accumulation, spec.non_finite, spec.retain_rounds),
+            (wire.SUM, wire.EXACT, wire.REJECT, 2),
+        )
 
     def test_create_leaves_out_the_nodes_and_describe_has_them(self):
-        nodes = [node(F32, [2, 3], name="w"), node(I32, name="b", requires_grad=False),
-                 node(F64, [0, 7], expected=3)]
+        nodes = [
+            node(F32, [2, 3], name="w"),
+            node(I32, name="b", requires_grad=False),
+            node(F64, [0, 7], expected=3),
+        ]
         spec = self.spec(nodes, 2)
         self.assertEqual(self.create_spec(spec).result.job.spec.nodes, [])
         status = self.expect(self.conn.call("describe_job", job=spec.name), OK).result.job
         self.assertEqual(status.spec.name, spec.name)
         seen = [(n.name, n.dtype, n.shape, n.requires_grad, n.expected) for n in status.spec.nodes]
-        self.assertEqual(seen, [("w", F32, [2, 3], True, 0), ("b", I32, [], False, 0),
-                                ("", F64, [0, 7], True, 3)])
+        self.assertEqual(
+            seen,
+            [("w", F32, [2, 3], True, 0), ("b", I32, [], False, 0), ("", F64, [0, 7], True, 3)],
+        )
 
     def test_a_new_job_has_round_zero_open(self):
         spec = self.spec([node()])
@@ -41,9 +60,15 @@ class Jobs(ServerCase):
         spec = self.spec([node(F32, [4], name="w")], 2)
         self.assertTrue(self.create_spec(spec).result.created)
         self.assertFalse(self.create_spec(spec).result.created)
-        explicit = spec.copy(quorum=2, reduction=wire.SUM, accumulation=wire.EXACT, grace_ms=0,
-                             non_finite=wire.REJECT, retain_rounds=2,
-                             nodes=[node(F32, [4], name="w", requires_grad=True, expected=0)])
+        explicit = spec.copy(
+            quorum=2,
+            reduction=wire.SUM,
+            accumulation=wire.EXACT,
+            grace_ms=0,
+            non_finite=wire.REJECT,
+            retain_rounds=2,
+            nodes=[node(F32, [4], name="w", requires_grad=True, expected=0)],
+        )
         self.assertFalse(self.create_spec(explicit).result.created)
 
     def test_another_spec_names_the_first_difference(self):
@@ -51,15 +76,19 @@ class Jobs(ServerCase):
         spec = self.spec(nodes, 4, quorum=3, grace_ms=5)
         self.create_spec(spec)
         for word, changes in (
-                ("world_size", {"world_size": 5}), ("quorum", {"quorum": 2}),
-                ("grace", {"grace_ms": 6}), ("reduction", {"reduction": wire.MEAN}),
-                ("accumulation", {"accumulation": wire.IN_ORDER}),
-                ("non_finite", {"non_finite": wire.PROPAGATE}), ("retain", {"retain_rounds": 3}),
-                ("node", {"nodes": nodes[:1]}),
-                (r"node 1\b.*dtype", {"nodes": [nodes[0], nodes[1].copy(dtype=I32)]}),
-                (r"node 1\b.*shape", {"nodes": [nodes[0], nodes[1].copy(shape=[4])]}),
-                (r"node 0\b.*name", {"nodes": [nodes[0].copy(name="v"), nodes[1]]}),
-                (r"node 1\b.*requires_grad", {"nodes": [nodes[0], nodes[1].copy(requires_grad=False)]})):
+            ("world_size", {"world_size": 5}),
+            ("quorum", {"quorum": 2}),
+            ("grace", {"grace_ms": 6}),
+            ("reduction", {"reduction": wire.MEAN}),
+            ("accumulation", {"accumulation": wire.IN_ORDER}),
+            ("non_finite", {"non_finite": wire.PROPAGATE}),
+            ("retain", {"retain_rounds": 3}),
+            ("node", {"nodes": nodes[:1]}),
+            (r"node 1\b.*dtype", {"nodes": [nodes[0], nodes[1].copy(dtype=I32)]}),
+            (r"node 1\b.*shape", {"nodes": [nodes[0], nodes[1].copy(shape=[4])]}),
+            (r"node 0\b.*name", {"nodes": [nodes[0].copy(name="v"), nodes[1]]}),
+            (r"node 1\b.*requires_grad", {"nodes": [nodes[0], nodes[1].copy(requires_grad=False)]}),
+        ):
             with self.subTest(word):
                 self.create_spec(spec.copy(**changes), ALREADY_EXISTS, word)
         self.create_spec(spec.copy(quorum=4), ALREADY_EXISTS)
@@ -68,7 +97,9 @@ class Jobs(ServerCase):
     def test_expected_is_part_of_the_comparison(self):
         spec = self.spec([node(F32, [2], expected=2)])
         self.create_spec(spec)
-        self.create_spec(spec.copy(nodes=[node(F32, [2], expected=3)]), ALREADY_EXISTS, r"node 0\b.*expected")
+        self.create_spec(
+            spec.copy(nodes=[node(F32, [2], expected=3)]), ALREADY_EXISTS, r"node 0\b.*expected"
+        )
 
     def test_names_are_1_to_255_of_the_allowed_characters(self):
         for name in ("a", "A-Z_0.9", "x" * 255, ".", "-"):
@@ -92,23 +123,38 @@ class Jobs(ServerCase):
         self.expect(self.conn.call("create_job"), INVALID_ARGUMENT)
         one = [node(F32, [2])]
         for what, nodes, fields in (
-                ("no workers", one, {"world_size": 0}), ("absent workers", one, {"world_size": None}),
-                ("quorum beyond the world", one, {"world_size": 2, "quorum": 3}),
-                ("nothing retained", one, {"retain_rounds": 0}),
-                ("no dtype", [new("Node", shape=[2])], {}), ("dtype 0", [node(0, [2])], {}),
-                ("dtype 7", [node(7, [2])], {}), ("reduction 0", one, {"reduction": 0}),
-                ("reduction 3", one, {"reduction": 3}), ("accumulation 3", one, {"accumulation": 3}),
-                ("non_finite 9", one, {"non_finite": 9}),
-                ("expected with a partial quorum", [node(F32, [2], expected=1)],
-                 {"world_size": 2, "quorum": 1})):
+            ("no workers", one, {"world_size": 0}),
+            ("absent workers", one, {"world_size": None}),
+            ("quorum beyond the world", one, {"world_size": 2, "quorum": 3}),
+            ("nothing retained", one, {"retain_rounds": 0}),
+            ("no dtype", [new("Node", shape=[2])], {}),
+            ("dtype 0", [node(0, [2])], {}),
+            ("dtype 7", [node(7, [2])], {}),
+            ("reduction 0", one, {"reduction": 0}),
+            ("reduction 3", one, {"reduction": 3}),
+            ("accumulation 3", one, {"accumulation": 3}),
+            ("non_finite 9", one, {"non_finite": 9}),
+            (
+                "expected with a partial quorum",
+                [node(F32, [2], expected=1)],
+                {"world_size": 2, "quorum": 1},
+            ),
+        ):
             with self.subTest(what):
                 fields = {"world_size": 1, **fields}
                 self.create_spec(self.spec(nodes, **fields), INVALID_ARGUMENT)
         self.expect_alive(self.conn)
 
     def test_shapes_that_overflow_are_refused(self):
-        for dtype, shape in ((F32, [1 << 63]), (F32, [1 << 32, 1 << 32]), (F32, [(1 << 64) - 1]),
-                             (F64, [1 << 61]), (F64, [1 << 20] * 4), (F32, [3] * 50), (F32, [1 << 63, 2])):
+        for dtype, shape in (
+            (F32, [1 << 63]),
+            (F32, [1 << 32, 1 << 32]),
+            (F32, [(1 << 64) - 1]),
+            (F64, [1 << 61]),
+            (F64, [1 << 20] * 4),
+            (F32, [3] * 50),
+            (F32, [1 << 63, 2]),
+        ):
             with self.subTest(shape=shape):
                 self.create_spec(self.spec([node(dtype, shape)]), INVALID_ARGUMENT)
 
@@ -151,8 +197,13 @@ class Jobs(ServerCase):
         job = self.vector_job()
         self.accept(job, [tensor(0, [1, 2, 3, 4])])
         self.expect(self.conn.call("delete_job", job=job), OK)
-        for op, fields in (("delete_job", {}), ("describe_job", {}), ("pull", {"round": 0}),
-                           ("close_round", {"round": 0}), ("push", {"round": 0})):
+        for op, fields in (
+            ("delete_job", {}),
+            ("describe_job", {}),
+            ("pull", {"round": 0}),
+            ("close_round", {"round": 0}),
+            ("push", {"round": 0}),
+        ):
             self.expect(self.conn.call(op, job=job, **fields), NOT_FOUND)
         self.assertNotIn(job, self.conn.call("list_jobs").result.jobs)
 
@@ -174,7 +225,9 @@ class Jobs(ServerCase):
         spec = self.spec([node(F32, [2])])
         self.create_spec(spec)
         self.expect(self.conn.call("delete_job", job=spec.name), OK)
-        self.assertTrue(self.create_spec(spec.copy(nodes=[node(I32, [7])], world_size=9)).result.created)
+        self.assertTrue(
+            self.create_spec(spec.copy(nodes=[node(I32, [7])], world_size=9)).result.created
+        )
 
     def test_close_round_rules(self):
         job = self.vector_job(retain_rounds=1)

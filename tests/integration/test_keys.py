@@ -10,7 +10,9 @@ from wire import CONFLICT, F32, F64, INVALID_ARGUMENT, SHAPE_MISMATCH, STALE_ROU
 class Keys(ServerCase):
     def setUp(self):
         super().setUp()
-        self.job = self.create([node(F32, [2]), node(F64, [2]), node(F32, [2], requires_grad=False)], 2)
+        self.job = self.create(
+            [node(F32, [2]), node(F64, [2]), node(F32, [2], requires_grad=False)], 2
+        )
         self.tensors = [tensor(0, [1, 2]), tensor(2, [9, 9])]
 
     def test_a_repeated_key_counts_once_and_gets_the_first_reply(self):
@@ -31,17 +33,18 @@ class Keys(ServerCase):
         self.accept(self.job, self.tensors, sequence=5)
         (a, data_a), (b, data_b) = self.tensors
         for what, tensors, fields in (
-                ("fewer contributions", [(a, data_a)], {}),
-                ("more contributions", self.tensors + [tensor(0, [1, 2])], {}),
-                ("none", [], {}),
-                ("another order", [(b, data_b), (a, data_a)], {}),
-                ("another node", [(a.copy(node=1), data_a), (b, data_b)], {}),
-                ("another dtype", [(a.copy(dtype=F64), data_a * 2), (b, data_b)], {}),
-                ("another shape", [(a.copy(shape=[2, 1]), data_a), (b, data_b)], {}),
-                ("another shape of a frozen node", [(a, data_a), (b.copy(shape=[1, 2]), data_b)], {}),
-                ("another body length", [(a, data_a), (b, data_b + b"1234")], {}),
-                ("final", self.tensors, {"final": True}),
-                ("a checksum", self.tensors, {"checksum": True})):
+            ("fewer contributions", [(a, data_a)], {}),
+            ("more contributions", self.tensors + [tensor(0, [1, 2])], {}),
+            ("none", [], {}),
+            ("another order", [(b, data_b), (a, data_a)], {}),
+            ("another node", [(a.copy(node=1), data_a), (b, data_b)], {}),
+            ("another dtype", [(a.copy(dtype=F64), data_a * 2), (b, data_b)], {}),
+            ("another shape", [(a.copy(shape=[2, 1]), data_a), (b, data_b)], {}),
+            ("another shape of a frozen node", [(a, data_a), (b.copy(shape=[1, 2]), data_b)], {}),
+            ("another body length", [(a, data_a), (b, data_b + b"1234")], {}),
+            ("final", self.tensors, {"final": True}),
+            ("a checksum", self.tensors, {"checksum": True}),
+        ):
             with self.subTest(what):
                 self.push(self.job, tensors, CONFLICT, sequence=5, **fields)
         self.assertEqual(self.rounds(self.job)[0].pushes, 1)

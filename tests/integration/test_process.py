@@ -81,11 +81,14 @@ class Stop(unittest.TestCase):
                 except (OSError, EOFError):
                     pass
                 own.close()
+
             threads = [threading.Thread(target=load) for _ in range(4)]
             for thread in threads:
                 thread.start()
-            wait_until(lambda: conn.call("describe_job", job="job").result.job.rounds[0].pushes > 200,
-                       "200 pushes")
+            wait_until(
+                lambda: conn.call("describe_job", job="job").result.job.rounds[0].pushes > 200,
+                "200 pushes",
+            )
             server.stop()
             for thread in threads:
                 thread.join()
@@ -116,11 +119,29 @@ class Stop(unittest.TestCase):
             self.assertEqual(again.address[1], port)
 
 
+    def test_more_signals_while_it_stops_do_not_hurt(self):
+        with Server() as server:
+            conns = [server.connect() for _ in range(20)]
+            self.assertEqual(make_job(conns[0]), OK)
+            server.terminate()
+            while server.process.poll() is None:
+                server.process.send_signal(signal.SIGTERM)
+                server.process.send_signal(signal.SIGINT)
+            for conn in conns:
+                conn.close()
+
+
 class Listeners(unittest.TestCase):
     def refused(self, *options):
         """The program refuses to start, and says why."""
-        done = subprocess.run([binary(), *options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, timeout=20 * wire.SCALE, check=False)
+        done = subprocess.run(
+            [binary(), *options],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=20 * wire.SCALE,
+            check=False,
+        )
         self.assertNotEqual(done.returncode, 0, done.stdout)
         self.assertGreater(done.returncode, 0, "ended by a signal")
         return done.stdout.decode()
@@ -155,14 +176,26 @@ class Listeners(unittest.TestCase):
 
     def test_an_address_in_use_is_refused(self):
         with Server() as server:
-            text = self.refused("--listen", f"127.0.0.1:{server.address[1]}", "--admin", "127.0.0.1:0")
+            text = self.refused(
+                "--listen", f"127.0.0.1:{server.address[1]}", "--admin", "127.0.0.1:0"
+            )
             self.assertIn(str(server.address[1]), text)
 
     def test_nonsense_is_refused(self):
-        for options in (["--listen", "nowhere"], ["--listen", "127.0.0.1:99999"], ["--no-such-option"],
-                        ["--staging-bytes", "many"], ["--staging-bytes", "-1"], ["--threads", "-3"],
-                        ["--log-level", "loud"], ["--log-format", "xml"], ["--max-connections", "0"],
-                        ["--idle-timeout", "soon"], ["--admin", "x"], ["stray"]):
+        for options in (
+            ["--listen", "nowhere"],
+            ["--listen", "127.0.0.1:99999"],
+            ["--no-such-option"],
+            ["--staging-bytes", "many"],
+            ["--staging-bytes", "-1"],
+            ["--threads", "-3"],
+            ["--log-level", "loud"],
+            ["--log-format", "xml"],
+            ["--max-connections", "0"],
+            ["--idle-timeout", "soon"],
+            ["--admin", "x"],
+            ["stray"],
+        ):
             with self.subTest(options):
                 self.assertIn(options[-1].lstrip("-"), self.refused(*options))
 
@@ -173,13 +206,26 @@ class Listeners(unittest.TestCase):
             conn.close()
 
     def test_help_names_every_option(self):
-        text = subprocess.run([binary(), "--help"], stdout=subprocess.PIPE, check=True).stdout.decode()
-        for option in ("listen", "port-file", "insecure", "staging-bytes", "max-body-bytes", "max-connections",
-                       "threads", "log-level", "log-format", "admin"):
+        text = subprocess.run(
+            [binary(), "--help"], stdout=subprocess.PIPE, check=True
+        ).stdout.decode()
+        for option in (
+            "listen",
+            "port-file",
+            "insecure",
+            "staging-bytes",
+            "max-body-bytes",
+            "max-connections",
+            "threads",
+            "log-level",
+            "log-format",
+            "admin",
+        ):
             self.assertIn("--" + option, text)
 
     def test_json_logs_are_json_lines(self):
         import json
+
         server = Server("--log-format", "json").start()
         conn = server.connect()
         self.assertEqual(make_job(conn), OK)
@@ -214,18 +260,20 @@ class Limits(unittest.TestCase):
                     conn.close()
             except (OSError, EOFError):
                 return False
+
         wait_until(served, "a new connection is served", seconds=20 * wire.SCALE, pause=0.05)
 
     def test_descriptors_exhausted(self):
         def few():
             resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+
         with Server(preexec=few) as server:
             first = server.connect()
             self.assertEqual(make_job(first), OK)
             conns = [server.connect() for _ in range(150)]
             self.assertTrue(conns[-1].quiet(0.2) or True)
             self.assertEqual(first.call("list_jobs").result.jobs, ["job"])
-            time.sleep(0.5)      # a server that spins on accept would fill its log in this time
+            time.sleep(0.5)  # a server that spins on accept would fill its log in this time
             self.assertLess(os.path.getsize(server.log_path), 200_000)
             for conn in conns:
                 conn.close()
@@ -236,6 +284,7 @@ class Limits(unittest.TestCase):
     def test_descriptors_exhausted_do_not_burn_the_processor(self):
         def few():
             resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+
         with Server(preexec=few) as server:
             conns = [server.connect() for _ in range(150)]
 
@@ -243,6 +292,7 @@ class Limits(unittest.TestCase):
                 with open(f"/proc/{server.process.pid}/stat", encoding="ascii") as file:
                     fields = file.read().rpartition(")")[2].split()
                 return int(fields[11]) + int(fields[12])
+
             before = ticks()
             time.sleep(1)
             self.assertLess(ticks() - before, 0.5 * os.sysconf("SC_CLK_TCK"))

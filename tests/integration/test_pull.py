@@ -5,16 +5,36 @@ import unittest
 
 import wire
 from case import ServerCase, tensor
-from wire import (CLOSED, DEADLINE_EXCEEDED, F32, F64, FUTURE_ROUND, I32, I64, MEAN, NOT_FOUND, OK, OPEN,
-                  OUT_OF_RANGE, UNKNOWN_NODE, node)
+from wire import (
+    CLOSED,
+    DEADLINE_EXCEEDED,
+    F32,
+    F64,
+    FUTURE_ROUND,
+    I32,
+    I64,
+    MEAN,
+    NOT_FOUND,
+    OK,
+    OPEN,
+    OUT_OF_RANGE,
+    UNKNOWN_NODE,
+    node,
+)
 
 LONG = int(wire.DEADLINE * 1000)
 
 
 class Pull(ServerCase):
+    def setUp(self):
+        super().setUp()
+        self.until_calm()
+
     def three(self, **fields):
         """Nodes 0 and 2 trained, 1 frozen; worker 0 of 2 has pushed."""
-        job = self.create([node(F32, [2]), node(F32, [3], requires_grad=False), node(F64)], 2, **fields)
+        job = self.create(
+            [node(F32, [2]), node(F32, [3], requires_grad=False), node(F64)], 2, **fields
+        )
         self.accept(job, [tensor(0, [1, 2]), tensor(2, [0.5], F64, [])])
         return job
 
@@ -38,8 +58,10 @@ class Pull(ServerCase):
         self.accept(job, [tensor(2, [1], F32, [])], worker=1)
         self.close_round(job)
         gradients, _ = self.pull_closed(job)
-        self.assertEqual([(g.dtype, g.shape, g.contributions) for g in gradients],
-                         [(F32, [2], 1), (F32, [3], 0), (F64, [], 2)])
+        self.assertEqual(
+            [(g.dtype, g.shape, g.contributions) for g in gradients],
+            [(F32, [2], 1), (F32, [3], 0), (F64, [], 2)],
+        )
 
     def test_frozen_nodes_are_always_complete(self):
         job = self.three()
@@ -66,7 +88,7 @@ class Pull(ServerCase):
         job = self.three()
         conn = self.connect()
         id = conn.send("pull", job=job, round=0, wait_ms=LONG)
-        self.assertTrue(conn.quiet(0.05))
+        self.until_metric("pulls_waiting", 1)
         self.close_round(job)
         reply = self.expect(conn.wait(id), OK)
         self.assertEqual((reply.result.state, self.values(reply)[0]), (CLOSED, [1, 2]))
@@ -82,8 +104,11 @@ class Pull(ServerCase):
     def test_waits_beyond_a_day_are_clamped_not_refused(self):
         job = self.three()
         conn = self.connect()
-        ids = [conn.send("pull", job=job, round=0, wait_ms=w) for w in ((1 << 64) - 1, 1 << 63, 1 << 40)]
-        self.assertTrue(conn.quiet(0.05))
+        ids = [
+            conn.send("pull", job=job, round=0, wait_ms=w)
+            for w in ((1 << 64) - 1, 1 << 63, 1 << 40)
+        ]
+        self.until_metric("pulls_waiting", 3)
         self.close_round(job)
         for id in ids:
             self.expect(conn.wait(id), OK)
@@ -111,7 +136,7 @@ class Pull(ServerCase):
         job = self.three()
         conn = self.connect()
         id = conn.send("pull", job=job, wait_ms=LONG)
-        self.assertTrue(conn.quiet(0.05))
+        self.until_metric("pulls_waiting", 1)
         self.close_round(job)
         self.assertEqual(self.expect(conn.wait(id), OK).result.round, 0)
 
@@ -130,7 +155,7 @@ class Pull(ServerCase):
         job = self.three()
         conns = [self.connect() for _ in range(3)]
         ids = [conn.send("pull", job=job, round=0, wait_ms=LONG) for conn in conns]
-        self.assertTrue(conns[-1].quiet(0.05))
+        self.until_metric("pulls_waiting", 3)
         self.expect(self.conn.call("delete_job", job=job), OK)
         for conn, id in zip(conns, ids):
             self.expect(conn.wait(id), NOT_FOUND)
@@ -141,21 +166,26 @@ class Pull(ServerCase):
         for i in range(20):
             conn = self.connect()
             conn.send("pull", job=job, round=0, wait_ms=LONG)
+            self.until_metric("pulls_waiting", 1)
             conn.reset() if i % 2 else conn.close()
+            self.until_calm()
         self.assertEqual(self.close_and_pull(job)[0], [1, 2])
 
     def test_expected_nodes_answer_waiting_pulls_early(self):
-        job = self.create([node(F32, [1], expected=2), node(F32, [1], expected=1), node(F32, [1])], 2)
+        job = self.create(
+            [node(F32, [1], expected=2), node(F32, [1], expected=1), node(F32, [1])], 2
+        )
         conns = [self.connect() for _ in range(3)]
         first, both, all_nodes = [
             conn.send("pull", job=job, round=0, nodes=nodes, wait_ms=LONG)
-            for conn, nodes in zip(conns, ([0], [1, 0], []))]
+            for conn, nodes in zip(conns, ([0], [1, 0], []))
+        ]
         self.accept(job, [tensor(0, [1]), tensor(1, [9])])
         self.accept(job, [tensor(0, [2])], worker=1)
         reply = self.expect(conns[0].wait(first), OK)
         self.assertEqual((reply.result.state, self.values(reply)), (OPEN, [[3]]))
         self.assertEqual(self.values(self.expect(conns[1].wait(both), OK)), [[9], [3]])
-        self.assertTrue(conns[2].quiet(0.05))
+        self.until_metric("pulls_waiting", 1)
         self.close_round(job)
         reply = self.expect(conns[2].wait(all_nodes), OK)
         self.assertEqual((reply.result.state, self.values(reply)), (CLOSED, [[3], [9], [0]]))
@@ -168,9 +198,16 @@ class Pull(ServerCase):
 
     def test_integers_out_of_range_refuse_the_whole_pull_and_only_that(self):
         job = self.create([node(I32, [2]), node(F32, [1]), node(I64, [1]), node(I32, [1])])
-        top32, top64 = 2 ** 31 - 1, 2 ** 63 - 1
-        self.accept(job, [tensor(0, [0, top32], I32), tensor(1, [1]), tensor(2, [-top64 - 1], I64),
-                          tensor(3, [top32], I32)])
+        top32, top64 = 2**31 - 1, 2**63 - 1
+        self.accept(
+            job,
+            [
+                tensor(0, [0, top32], I32),
+                tensor(1, [1]),
+                tensor(2, [-top64 - 1], I64),
+                tensor(3, [top32], I32),
+            ],
+        )
         self.accept(job, [tensor(0, [0, 1], I32), tensor(2, [-1], I64)])
         self.close_round(job)
         for nodes, name in (([], 0), ([1, 2], 2), ([0], 0)):
@@ -181,17 +218,29 @@ class Pull(ServerCase):
     def test_integer_sums_that_return_into_range_are_exact(self):
         job = self.create([node(I32, [2]), node(I64, [2])])
         for sign in (1, 1, 1, -1, -1, -1):
-            self.accept(job, [tensor(0, [sign * (2 ** 31 - 1), -sign], I32),
-                              tensor(1, [sign * (2 ** 63 - 1), sign * 2 ** 62], I64)])
-        self.accept(job, [tensor(0, [-2 ** 31, 5], I32), tensor(1, [-2 ** 63, 6], I64)])
-        self.assertEqual(self.close_and_pull(job), [[-2 ** 31, 5], [-2 ** 63, 6]])
+            self.accept(
+                job,
+                [
+                    tensor(0, [sign * (2**31 - 1), -sign], I32),
+                    tensor(1, [sign * (2**63 - 1), sign * 2**62], I64),
+                ],
+            )
+        self.accept(job, [tensor(0, [-(2**31), 5], I32), tensor(1, [-(2**63), 6], I64)])
+        self.assertEqual(self.close_and_pull(job), [[-(2**31), 5], [-(2**63), 6]])
 
     def test_a_mean_of_integers_is_never_out_of_range(self):
         job = self.create([node(I32, [3]), node(I64, [2])], reduction=MEAN)
         for _ in range(3):
-            self.accept(job, [tensor(0, [2 ** 31 - 1, -2 ** 31, 1], I32),
-                              tensor(1, [2 ** 63 - 1, -2 ** 63], I64)])
-        self.assertEqual(self.close_and_pull(job), [[2 ** 31 - 1, -2 ** 31, 1], [2 ** 63 - 1, -2 ** 63]])
+            self.accept(
+                job,
+                [
+                    tensor(0, [2**31 - 1, -(2**31), 1], I32),
+                    tensor(1, [2**63 - 1, -(2**63)], I64),
+                ],
+            )
+        self.assertEqual(
+            self.close_and_pull(job), [[2**31 - 1, -(2**31), 1], [2**63 - 1, -(2**63)]]
+        )
 
     def test_a_pull_in_flight_keeps_a_retired_round(self):
         size = int((4 << 20) / wire.SCALE)

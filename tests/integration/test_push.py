@@ -5,9 +5,26 @@ import unittest
 import exact
 import wire
 from case import ServerCase, push_message, tensor
-from wire import (BF16, CHECKSUM_MISMATCH, DTYPE_MISMATCH, F16, F32, F64, FUTURE_ROUND, I32, I64,
-                  INVALID_ARGUMENT, MALFORMED, NON_FINITE, OK, SHAPE_MISMATCH, STALE_ROUND, UNKNOWN_NODE,
-                  new, node)
+from wire import (
+    BF16,
+    CHECKSUM_MISMATCH,
+    DTYPE_MISMATCH,
+    F16,
+    F32,
+    F64,
+    FUTURE_ROUND,
+    I32,
+    I64,
+    INVALID_ARGUMENT,
+    MALFORMED,
+    NON_FINITE,
+    OK,
+    SHAPE_MISMATCH,
+    STALE_ROUND,
+    UNKNOWN_NODE,
+    new,
+    node,
+)
 
 NAN, INF = float("nan"), float("inf")
 
@@ -21,8 +38,10 @@ class Push(ServerCase):
         self.close_round(job)
         gradients, values = self.pull_closed(job)
         self.assertEqual(values, [[11, 22, 33, 44], [0.5]])
-        self.assertEqual([(g.node, g.dtype, g.shape, g.contributions) for g in gradients],
-                         [(0, F32, [2, 2], 2), (1, F64, [], 1)])
+        self.assertEqual(
+            [(g.node, g.dtype, g.shape, g.contributions) for g in gradients],
+            [(0, F32, [2, 2], 2), (1, F64, [], 1)],
+        )
 
     def test_a_refused_push_changes_nothing(self):
         job = self.create([node(F32, [2]), node(F32, [3])])
@@ -40,8 +59,15 @@ class Push(ServerCase):
 
     def test_frozen_nodes_are_ignored_and_counted_even_with_a_wrong_shape_and_dtype(self):
         job = self.create([node(F32, [2], requires_grad=False), node(F32, [2])])
-        reply = self.accept(job, [tensor(0, [NAN] * 5), tensor(1, [1, 2]), tensor(0, [7], I64, []),
-                                  tensor(0, [], F32, [0, 1 << 40])])
+        reply = self.accept(
+            job,
+            [
+                tensor(0, [NAN] * 5),
+                tensor(1, [1, 2]),
+                tensor(0, [7], I64, []),
+                tensor(0, [], F32, [0, 1 << 40]),
+            ],
+        )
         self.assertEqual(reply.ignored, 3)
         self.assertEqual(self.close_and_pull(job), [[0, 0], [1, 2]])
 
@@ -92,12 +118,22 @@ class Push(ServerCase):
 
     def test_widening_keeps_every_bit(self):
         job = self.create([node(F64, [3]), node(F32, [2]), node(I64, [2])])
-        self.accept(job, [tensor(0, data=bytes.fromhex("01000000ffff7f7f00008080")),
-                          tensor(1, data=bytes.fromhex("0100ff7b"), dtype=F16),
-                          tensor(2, [-2 ** 31, 2 ** 31 - 1], I32)])
-        self.assertEqual(self.close_and_pull(job), [
-            [2.0 ** -149, (2 - 2.0 ** -23) * 2.0 ** 127, -2.0 ** -126], [2.0 ** -24, 65504.0],
-            [-2 ** 31, 2 ** 31 - 1]])
+        self.accept(
+            job,
+            [
+                tensor(0, data=bytes.fromhex("01000000ffff7f7f00008080")),
+                tensor(1, data=bytes.fromhex("0100ff7b"), dtype=F16),
+                tensor(2, [-(2**31), 2**31 - 1], I32),
+            ],
+        )
+        self.assertEqual(
+            self.close_and_pull(job),
+            [
+                [2.0**-149, (2 - 2.0**-23) * 2.0**127, -(2.0**-126)],
+                [2.0**-24, 65504.0],
+                [-(2**31), 2**31 - 1],
+            ],
+        )
 
     def test_unknown_dtypes_are_invalid(self):
         job = self.vector_job(1)
@@ -141,7 +177,9 @@ class Push(ServerCase):
     def test_more_contributions_than_expected_are_invalid_this_push_included(self):
         job = self.create([node(F32, [1], expected=2), node(F32, [1])])
         one = tensor(0, [1])
-        self.expect(self.push(job, [one, one, one], INVALID_ARGUMENT), INVALID_ARGUMENT, r"\bnode 0\b")
+        self.expect(
+            self.push(job, [one, one, one], INVALID_ARGUMENT), INVALID_ARGUMENT, r"\bnode 0\b"
+        )
         self.accept(job, [one])
         self.push(job, [one, tensor(1, [1]), one], INVALID_ARGUMENT)
         self.accept(job, [one])

@@ -1,8 +1,8 @@
-"""The order of the checks: a push that breaks two rules gets the error of the rule that comes first.
+"""The order of the checks: a push that breaks two rules gets the error of the earlier one.
 
 Every pair of rules that one push can break is tried on a job that is prepared so that each can be:
-  worlds of 3; round 0 closed, round 1 open; worker 1 is final in round 1; worker 0 has the accepted key
-  (round 1, sequence 7) and worker 2 the key (round 0, sequence 7);
+  a world of 3; round 0 closed, round 1 open; worker 1 is final in round 1; worker 0 has the
+  accepted key (round 1, sequence 7) and worker 2 the key (round 0, sequence 7);
   node 0 plain f32 [2], node 1 frozen, node 2 expects one contribution and has it.
 """
 
@@ -10,8 +10,22 @@ import itertools
 import unittest
 
 from case import ServerCase, push_message, tensor
-from wire import (CHECKSUM_MISMATCH, CONFLICT, DTYPE_MISMATCH, F32, FUTURE_ROUND, I64, INVALID_ARGUMENT,
-                  MALFORMED, NON_FINITE, NOT_FOUND, SHAPE_MISMATCH, STALE_ROUND, UNKNOWN_NODE, node)
+from wire import (
+    CHECKSUM_MISMATCH,
+    CONFLICT,
+    DTYPE_MISMATCH,
+    F32,
+    FUTURE_ROUND,
+    I64,
+    INVALID_ARGUMENT,
+    MALFORMED,
+    NON_FINITE,
+    NOT_FOUND,
+    SHAPE_MISMATCH,
+    STALE_ROUND,
+    UNKNOWN_NODE,
+    node,
+)
 
 GOOD = tensor(0, [1, 2])
 
@@ -40,24 +54,32 @@ RULES = [
     ("checksum", CHECKSUM_MISMATCH, fields(checksum=1)),
     ("non-finite", NON_FINITE, contribution(tensor(0, [1, float("inf")]))),
 ]
-# One push has one worker and one round; these pairs contradict each other. Which of two bad contributions
-# comes first is the push's own choice: test_contributions_are_checked_in_their_order.
+# One push has one worker and one round; these pairs contradict each other. Which of two bad
+# contributions comes first is the push's choice: test_contributions_are_checked_in_their_order.
 SET_BY = {"worker": "worker", "final": "worker", "stale": "round", "future": "round"}
 
 
 class PushOrder(ServerCase):
     def setUp(self):
         super().setUp()
-        self.job = self.create([node(F32, [2]), node(F32, [2], requires_grad=False),
-                                node(F32, [1], expected=1)], 3)
+        self.job = self.create(
+            [node(F32, [2]), node(F32, [2], requires_grad=False), node(F32, [1], expected=1)], 3
+        )
         self.accept(self.job, [GOOD], worker=2, round=0, sequence=7)
         self.close_and_pull(self.job)
         self.accept(self.job, [GOOD, tensor(2, [1])], worker=0, round=1, sequence=7)
         self.accept(self.job, worker=1, round=1, final=True)
 
     def send_broken(self, rules):
-        push = {"job": self.job, "tensors": [], "worker": 0, "round": 1, "sequence": None,
-                "checksum": None, "tail": b""}
+        push = {
+            "job": self.job,
+            "tensors": [],
+            "worker": 0,
+            "round": 1,
+            "sequence": None,
+            "checksum": None,
+            "tail": b"",
+        }
         for _, _, break_it in rules:
             break_it(push)
         tail = push.pop("tail")
@@ -71,7 +93,7 @@ class PushOrder(ServerCase):
             if setting[0] and setting[0] == setting[1]:
                 continue
             if "key" in names and {"job", "worker", "future", "final", "stale"} & set(names):
-                continue      # tried by name below
+                continue  # tried by name below
             yield first, second
 
     def test_each_rule_alone(self):
@@ -110,8 +132,12 @@ class PushOrder(ServerCase):
         self.push(self.job, [GOOD], INVALID_ARGUMENT, worker=3, round=1, sequence=7)
 
     def test_contributions_are_checked_in_their_order(self):
-        bad = {"node": tensor(9, [1]), "shape": tensor(0, [1]), "dtype": tensor(0, [1, 2], I64),
-               "expected": tensor(2, [1])}
+        bad = {
+            "node": tensor(9, [1]),
+            "shape": tensor(0, [1]),
+            "dtype": tensor(0, [1, 2], I64),
+            "expected": tensor(2, [1]),
+        }
         codes = {rule[0]: rule[1] for rule in RULES}
         for order in itertools.permutations(bad):
             push = [GOOD, tensor(1, [1] * 9)] + [bad[name] for name in order]

@@ -1,4 +1,4 @@
-"""Rounds: how they close (final, quorum, grace, request), what describe says, how long they are kept."""
+"""Rounds: how they close (final, quorum, grace, request), what describe says, retention."""
 
 import time
 import unittest
@@ -6,8 +6,17 @@ import unittest
 import wire
 from case import ServerCase, tensor
 from server import wait_until
-from wire import (CLOSED, DEADLINE_EXCEEDED, F32, FUTURE_ROUND, INVALID_ARGUMENT, NOT_FOUND, OPEN,
-                  STALE_ROUND, node)
+from wire import (
+    CLOSED,
+    DEADLINE_EXCEEDED,
+    F32,
+    FUTURE_ROUND,
+    INVALID_ARGUMENT,
+    NOT_FOUND,
+    OPEN,
+    STALE_ROUND,
+    node,
+)
 
 HOUR = 3_600_000
 
@@ -47,8 +56,9 @@ class Rounds(ServerCase):
             self.accept(job, ones(), worker=worker, final=worker != 0)
         self.push(job, [tensor(0, [1])], wire.SHAPE_MISMATCH)
         status = self.rounds(job)[0]
-        self.assertEqual((status.state, status.final_workers, status.pushes, status.bytes),
-                         (OPEN, [2, 3], 3, 24))
+        self.assertEqual(
+            (status.state, status.final_workers, status.pushes, status.bytes), (OPEN, [2, 3], 3, 24)
+        )
         self.assertLessEqual(status.age_ms, (time.monotonic() - before) * 1000 + 1000)
         wait_until(lambda: self.rounds(job)[0].age_ms > status.age_ms, "an older round")
 
@@ -58,13 +68,17 @@ class Rounds(ServerCase):
             self.close_and_pull(job, round)
             rounds = self.rounds(job)
             self.assertEqual(list(rounds), list(range(max(0, round - 2), round + 2)))
-            self.assertEqual([r.state for r in rounds.values()], [CLOSED] * (len(rounds) - 1) + [OPEN])
+            self.assertEqual(
+                [r.state for r in rounds.values()], [CLOSED] * (len(rounds) - 1) + [OPEN]
+            )
 
     def test_close_by_request_needs_no_finals(self):
         job = self.vector_job(2, world_size=3)
         self.accept(job, ones(3), worker=1)
         status = self.close_round(job)
-        self.assertEqual((status.round, status.pushes, status.bytes, status.final_workers), (0, 1, 8, []))
+        self.assertEqual(
+            (status.round, status.pushes, status.bytes, status.final_workers), (0, 1, 8, [])
+        )
         self.assertEqual(self.contributions(job), (1, [3, 3]))
 
     def test_close_is_idempotent(self):
@@ -81,7 +95,7 @@ class Rounds(ServerCase):
         self.accept(job, ones(1000), worker=0, final=True)
         self.still_open(job)
         self.accept(job, ones(10000), worker=2, final=True)
-        self.assertEqual(self.contributions(job), (3, [11101, 11101]))
+        self.assertEqual(self.contributions(job), (4, [11101, 11101]))
         status = self.rounds(job)[0]
         self.assertEqual((status.pushes, status.bytes, status.final_workers), (5, 40, [0, 2]))
 
@@ -174,6 +188,7 @@ class Rounds(ServerCase):
                 self.accept(job, [data], round=round, final=True)
             self.pull_closed(job, first + count - 1)
             return first + count
+
         count = int(500 / wire.SCALE)
         done = play(0, count)
         before = self.server.memory_bytes()

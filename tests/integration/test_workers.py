@@ -1,4 +1,4 @@
-"""The main job with real worker processes: any arrival order, the same bits; and one that is killed."""
+"""The main job with real worker processes: any arrival order, the same bits; one is killed."""
 
 import os
 import random
@@ -15,21 +15,23 @@ from wire import ACCEPTED, BF16, DUPLICATE, F16, F32, F64, I32, I64, OK, node
 
 WORKERS, ROUNDS = 4, 5
 LAYOUT = ((F32, 37), (F64, 11), (F16, 23), (BF16, 19), (I32, 8), (I64, 8), (F32, 1))
-FINITE_EXPONENT = {F32: 255, F64: 2047, F16: 31}
 
 
 def random_values(rng, dtype, count):
     """Values over the whole range of the dtype; a BF16 is the upper half of an F32."""
     if dtype in (I32, I64):
-        bits = 29 if dtype == I32 else 60
+        bits = 27 if dtype == I32 else 59
         return [rng.randrange(-1 << bits, 1 << bits) for _ in range(count)]
     values = []
     while len(values) < count:
         size = wire.ITEM_BYTES[dtype]
         value = exact.unpack(dtype, rng.randbytes(size))[0]
         if value == value and abs(value) != float("inf"):
-            values.append(value if rng.random() < 0.5 else exact.unpack(
-                dtype, exact.pack(dtype, [0.25]))[0] * rng.randrange(-64, 64))
+            values.append(
+                value
+                if rng.random() < 0.5
+                else exact.unpack(dtype, exact.pack(dtype, [0.25]))[0] * rng.randrange(-64, 64)
+            )
     return values
 
 
@@ -58,11 +60,20 @@ class Worker:
             for i, push in enumerate(pushes):
                 time.sleep(self.rng.random() * 0.02)
                 tensors = [tensor(n, values, LAYOUT[n][0]) for n, values in push]
-                message, body = push_message(self.job, tensors, worker=self.number, round=round,
-                                             sequence=i, final=i == len(pushes) - 1, checksum=True)
+                message, body = push_message(
+                    self.job,
+                    tensors,
+                    worker=self.number,
+                    round=round,
+                    sequence=i,
+                    final=i == len(pushes) - 1,
+                    checksum=True,
+                )
                 for attempt in range(self.rng.choice((1, 1, 2))):
                     reply = conn.call("push", message, body)
-                    if reply.code != OK or reply.result.verdict != (DUPLICATE if attempt else ACCEPTED):
+                    if reply.code != OK or reply.result.verdict != (
+                        DUPLICATE if attempt else ACCEPTED
+                    ):
                         raise AssertionError(reply)
             reply = conn.call("pull", job=self.job, round=round, wait_ms=int(wire.DEADLINE * 1000))
             if reply.code != OK:
@@ -83,7 +94,7 @@ def fork(function):
         with os.fdopen(write_end, "wb") as out:
             out.write(function())
         status = 0
-    except BaseException as error:      # a child must never return into the test
+    except BaseException as error:  # a child must never return into the test
         os.write(2, f"worker: {error!r}\n".encode())
     finally:
         os._exit(status)
@@ -100,12 +111,16 @@ class Workers(ServerCase):
                     for n, values in push:
                         for column, value in zip(columns[n], values):
                             column.append(value)
-            out += [exact.expected_bytes(dtype, column, reduction)
-                    for (dtype, _), column in zip(LAYOUT, columns)]
+            out += [
+                exact.expected_bytes(dtype, column, reduction)
+                for (dtype, _), column in zip(LAYOUT, columns)
+            ]
         return b"".join(out)
 
     def train(self, seed, reduction):
-        job = self.create([node(dtype, [count]) for dtype, count in LAYOUT], WORKERS, reduction=reduction)
+        job = self.create(
+            [node(dtype, [count]) for dtype, count in LAYOUT], WORKERS, reduction=reduction
+        )
         children = [fork(Worker(self.server, job, seed, number).run) for number in range(WORKERS)]
         results = []
         for pid, pipe in children:
@@ -131,6 +146,7 @@ class Workers(ServerCase):
             os.write(ready_write, b"!")
             time.sleep(600)
             return conn
+
         ready_read, ready_write = os.pipe()
         pid, pipe = fork(half)
         os.read(ready_read, 1)
@@ -174,21 +190,21 @@ class Orders(ServerCase):
                 at, pushes = 0, []
                 while at < count:
                     step = rng.randrange(1, 6)
-                    pushes.append(tensors[at:at + step])
+                    pushes.append(tensors[at : at + step])
                     at += step
                 self.assertEqual(self.bits(pushes, dtype, size), want, wire.DTYPE_NAMES[dtype])
 
     def test_cancellation_leaves_what_is_small(self):
-        big = 2.0 ** 127
-        for small in (2.0 ** -149, 1.0):
+        big = 2.0**127
+        for small in (2.0**-149, 1.0):
             pushes = [[tensor(0, [v])] for v in (big, small, -big)]
             self.assertEqual(self.bits(pushes, F32, 1), struct.pack("<f", small))
-        pushes = [[tensor(0, [v], F64)] for v in (2.0 ** 1023, 2.0 ** -1074, -2.0 ** 1023)]
-        self.assertEqual(self.bits(pushes, F64, 1), struct.pack("<d", 2.0 ** -1074))
+        pushes = [[tensor(0, [v], F64)] for v in (2.0**1023, 2.0**-1074, -(2.0**1023))]
+        self.assertEqual(self.bits(pushes, F64, 1), struct.pack("<d", 2.0**-1074))
 
     def test_in_order_adds_in_the_order_of_arrival_in_the_dtype(self):
         job = self.create([node(F32, [1])], accumulation=wire.IN_ORDER)
-        for value in (1.0, 2.0 ** 30, -2.0 ** 30):
+        for value in (1.0, 2.0**30, -(2.0**30)):
             self.accept(job, [tensor(0, [value])])
         self.assertEqual(self.close_and_pull(job), [[0.0]])
 

@@ -24,26 +24,33 @@ REJECT, PROPAGATE = 1, 2
 OPEN, CLOSING, CLOSED = 1, 2, 3
 ACCEPTED, DUPLICATE = 1, 2
 
-CODES = ("OK INVALID_ARGUMENT MALFORMED TOO_LARGE NOT_FOUND ALREADY_EXISTS UNKNOWN_NODE SHAPE_MISMATCH "
-         "DTYPE_MISMATCH NON_FINITE STALE_ROUND FUTURE_ROUND CONFLICT CHECKSUM_MISMATCH "
-         "RESOURCE_EXHAUSTED DEADLINE_EXCEEDED UNAUTHENTICATED PERMISSION_DENIED UNAVAILABLE "
-         "OUT_OF_RANGE INTERNAL").split()
-(OK, INVALID_ARGUMENT, MALFORMED, TOO_LARGE, NOT_FOUND, ALREADY_EXISTS, UNKNOWN_NODE, SHAPE_MISMATCH,
- DTYPE_MISMATCH, NON_FINITE, STALE_ROUND, FUTURE_ROUND, CONFLICT, CHECKSUM_MISMATCH,
+CODES = (
+    "OK INVALID_ARGUMENT MALFORMED TOO_LARGE NOT_FOUND ALREADY_EXISTS UNKNOWN_NODE SHAPE_MISMATCH "
+    "DTYPE_MISMATCH NON_FINITE STALE_ROUND FUTURE_ROUND CONFLICT CHECKSUM_MISMATCH "
+    "RESOURCE_EXHAUSTED DEADLINE_EXCEEDED UNAUTHENTICATED PERMISSION_DENIED UNAVAILABLE "
+    "OUT_OF_RANGE INTERNAL"
+).split()
+# fmt: off
+(OK, INVALID_ARGUMENT, MALFORMED, TOO_LARGE, NOT_FOUND, ALREADY_EXISTS, UNKNOWN_NODE,
+ SHAPE_MISMATCH, DTYPE_MISMATCH, NON_FINITE, STALE_ROUND, FUTURE_ROUND, CONFLICT, CHECKSUM_MISMATCH,
  RESOURCE_EXHAUSTED, DEADLINE_EXCEEDED, UNAUTHENTICATED, PERMISSION_DENIED, UNAVAILABLE,
  OUT_OF_RANGE, INTERNAL) = range(21)
+# fmt: on
 
 SCHEMA = Schema("""
-Node: name=1 string, dtype=2 enum, shape=3 packed uint64, requires_grad=4 bool (true), expected=5 uint32
-JobSpec: name=1 string, nodes=2 repeated Node, world_size=3 uint32, quorum=4 uint32, grace_ms=5 uint64, \
-reduction=6 enum (1), accumulation=7 enum (1), non_finite=8 enum (1), retain_rounds=9 uint32 (2)
-RoundStatus: round=1 uint64, state=2 enum, final_workers=3 packed uint32, pushes=4 uint64, bytes=5 uint64, \
-age_ms=6 uint64
+Node: name=1 string, dtype=2 enum, shape=3 packed uint64, requires_grad=4 bool (true), \
+expected=5 uint32
+JobSpec: name=1 string, nodes=2 repeated Node, world_size=3 uint32, quorum=4 uint32, \
+grace_ms=5 uint64, reduction=6 enum (1), accumulation=7 enum (1), non_finite=8 enum (1), \
+retain_rounds=9 uint32 (2)
+RoundStatus: round=1 uint64, state=2 enum, final_workers=3 packed uint32, pushes=4 uint64, \
+bytes=5 uint64, age_ms=6 uint64
 JobStatus: spec=1 JobSpec, rounds=2 repeated RoundStatus
 Contribution: node=1 uint64, dtype=2 enum, shape=3 packed uint64
 Gradient: node=1 uint64, dtype=2 enum, shape=3 packed uint64, contributions=4 uint32
 Hello: protocol=1 uint32, client=2 string, token=3 string
-HelloResult: protocol=1 uint32, server_version=2 string, max_header_bytes=3 uint64, max_body_bytes=4 uint64
+HelloResult: protocol=1 uint32, server_version=2 string, max_header_bytes=3 uint64, \
+max_body_bytes=4 uint64
 CreateJob: spec=1 JobSpec
 CreateJobResult: job=1 JobStatus, created=2 bool
 DescribeJob: job=1 string
@@ -60,19 +67,27 @@ PullResult: round=1 uint64, state=2 enum, gradients=3 repeated Gradient
 CloseRound: job=1 string, round=2 uint64
 CloseRoundResult: round=1 RoundStatus
 Status: code=1 enum, message=2 string
-Request: id=1 uint64, hello=2 Hello, create_job=3 CreateJob, describe_job=4 DescribeJob, list_jobs=5 ListJobs, \
-delete_job=6 DeleteJob, push=7 Push, pull=8 Pull, close_round=9 CloseRound
+Request: id=1 uint64, hello=2 Hello, create_job=3 CreateJob, describe_job=4 DescribeJob, \
+list_jobs=5 ListJobs, delete_job=6 DeleteJob, push=7 Push, pull=8 Pull, close_round=9 CloseRound
 Response: id=1 uint64, status=2 Status, hello=3 HelloResult, create_job=4 CreateJobResult, \
-describe_job=5 DescribeJobResult, list_jobs=6 ListJobsResult, delete_job=7 DeleteJobResult, push=8 PushResult, \
-pull=9 PullResult, close_round=10 CloseRoundResult
+describe_job=5 DescribeJobResult, list_jobs=6 ListJobsResult, delete_job=7 DeleteJobResult, \
+push=8 PushResult, pull=9 PullResult, close_round=10 CloseRoundResult
 """)
-OPS = {"hello": "Hello", "create_job": "CreateJob", "describe_job": "DescribeJob", "list_jobs": "ListJobs",
-       "delete_job": "DeleteJob", "push": "Push", "pull": "Pull", "close_round": "CloseRound"}
+OPS = {
+    "hello": "Hello",
+    "create_job": "CreateJob",
+    "describe_job": "DescribeJob",
+    "list_jobs": "ListJobs",
+    "delete_job": "DeleteJob",
+    "push": "Push",
+    "pull": "Pull",
+    "close_round": "CloseRound",
+}
 
 SCALE = max(1.0, float(os.environ.get("GRADFOLD_TEST_SCALE", "1")))
 DEADLINE = 20.0 * SCALE
-codes_seen = {}          # code -> where it was first received: the table that the runner prints
-where = [""]             # the test that runs now
+codes_seen = {}  # code -> where it was first received: the table that the runner prints
+where = [""]  # the test that runs now
 
 
 def new(kind, **fields):
@@ -108,7 +123,11 @@ class Reply:
         response = SCHEMA.decode("Response", header)
         if not response.has("status"):
             raise DecodeError("a response without a status")
-        self.id, self.code, self.message = response.id, response.status.code, response.status.message
+        self.id, self.code, self.message = (
+            response.id,
+            response.status.code,
+            response.status.message,
+        )
         results = [op for op in OPS if response.has(op)]
         if len(results) != (1 if self.code == OK else 0):
             raise DecodeError(f"code {self.code} with results {results}")

@@ -1,7 +1,7 @@
 """XXH3-64 (seed 0, the default secret) in plain Python, for the body checksum of a push.
 
-Slow (about 1 MB/s) and independent of libxxhash, which is the point: the server's checksum is compared
-with something that shares no code with it. The vectors in test_codec.py come from libxxhash.
+Slow (about 1 MB/s) and independent of libxxhash, which is the point: the server's checksum is
+compared with something that shares no code with it. The vectors in test_codec.py are libxxhash's.
 """
 
 MASK64 = (1 << 64) - 1
@@ -16,18 +16,19 @@ SECRET = bytes.fromhex(
     "3c2852bb91c300cb88d0658b1b532ea371644897a20df94e3819ef46a9deacd8"
     "a8fa763fe39c343ff9dcbbc7c70b4f1d8a51e04bcdb45931c89f7ec9d9787364"
     "eac5ac8334d3ebc3c581a0fffa1363eb170ddd51b7f0da49d316552629d4689e"
-    "2b16be587d47a1fc8ff8b8d17ad031ce45cb3a8f95160428afd7fbcabb4b407e")
+    "2b16be587d47a1fc8ff8b8d17ad031ce45cb3a8f95160428afd7fbcabb4b407e"
+)
 
 STRIPE, ACC_LANES, CONSUME = 64, 8, 8
 ACC_START = (P32_3, P64_1, P64_2, P64_3, P64_4, P32_2, P64_5, P32_1)
 
 
 def _u32(data, at):
-    return int.from_bytes(data[at:at + 4], "little")
+    return int.from_bytes(data[at : at + 4], "little")
 
 
 def _u64(data, at):
-    return int.from_bytes(data[at:at + 8], "little")
+    return int.from_bytes(data[at : at + 8], "little")
 
 
 def _fold(a, b):
@@ -51,8 +52,9 @@ def _avalanche_xxh64(h):
 
 
 def _mix16(data, at, secret_at):
-    return _fold(_u64(data, at) ^ _u64(SECRET, secret_at),
-                 _u64(data, at + 8) ^ _u64(SECRET, secret_at + 8))
+    return _fold(
+        _u64(data, at) ^ _u64(SECRET, secret_at), _u64(data, at + 8) ^ _u64(SECRET, secret_at + 8)
+    )
 
 
 def _upto16(data):
@@ -120,7 +122,9 @@ def _long(data):
     _accumulate(acc, data, n - STRIPE, len(SECRET) - STRIPE - 7)
     h = n * P64_1
     for i in range(4):
-        h += _fold(acc[2 * i] ^ _u64(SECRET, 11 + 16 * i), acc[2 * i + 1] ^ _u64(SECRET, 19 + 16 * i))
+        h += _fold(
+            acc[2 * i] ^ _u64(SECRET, 11 + 16 * i), acc[2 * i + 1] ^ _u64(SECRET, 19 + 16 * i)
+        )
     return _avalanche(h & MASK64)
 
 
