@@ -24,10 +24,9 @@ enum {
 __attribute__((format(printf, 2, 3))) static enum options_outcome refuse(struct reading *r,
                                                                          const char *format, ...)
 {
-    int n = snprintf(r->text, OPTIONS_TEXT_MAX, "gradfoldd: ");
     va_list args;
     va_start(args, format);
-    vsnprintf(r->text + n, OPTIONS_TEXT_MAX - (size_t)n, format, args);
+    vsnprintf(r->text, OPTIONS_TEXT_MAX, format, args);
     va_end(args);
     return OPTIONS_REFUSED;
 }

@@ -56,7 +56,7 @@ const char *options_getenv(void *context, const char *name);
 enum options_outcome {
     OPTIONS_RUN,     /* the options are set, the text is empty */
     OPTIONS_PRINT,   /* --help or --version: the text goes to stdout, exit code 0 */
-    OPTIONS_REFUSED, /* the text, one line without a line feed, goes to stderr, exit code 2 */
+    OPTIONS_REFUSED, /* the text, one line without line feed, goes to stderr; exit code 2 */
 };
 
 /* *options is set with OPTIONS_RUN only. */
