@@ -17,7 +17,7 @@
 
 enum {
     EXIT_USAGE = 2,
-    SPARE_DESCRIPTORS = 64, /* for everything that is no connection */
+    SPARE_DESCRIPTORS = 160, /* rejected connections, admin's, and what is none */
 };
 
 struct process {

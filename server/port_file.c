@@ -26,7 +26,7 @@ enum code port_file_write(const struct server *s, const char *path, struct error
     snprintf(temporary, sizeof temporary, "%s.%ld.new", path, (long)getpid());
     FILE *file = fopen(temporary, "we");
     if (!file)
-        return refuse(error, temporary);
+        return refuse(error, path);
     bool written = write_lines(s, file);
     written = fclose(file) == 0 && written;
     if (written && rename(temporary, path) == 0)

@@ -115,7 +115,10 @@ static enum code start_admin(struct server *s, struct error *error)
     if (!s->options->has_admin)
         return CODE_OK;
     s->admin = admin_new(s->loop, &config, error);
-    return s->admin ? CODE_OK : error->code;
+    if (s->admin)
+        return CODE_OK;
+    error_prefix(error, "admin %s: ", s->options->admin.text);
+    return error->code;
 }
 
 static enum code start_listeners(struct server *s, struct error *error)
