@@ -103,6 +103,48 @@ static void the_numbers_of_core_and_net_are_there(void **state)
     answer_free(&a);
 }
 
+/* Every figure of the core stands under its own name. */
+static void each_budget_shows_its_own_figures(void **state)
+{
+    struct fixture *f = *state;
+    f->rig.hold_folds = true; /* staging stays in use */
+    create(f, "j");
+    push(f, "j", 0);
+    push(f, "j", 1);
+    struct core_stats stats;
+    core_stats(f->rig.core, &stats);
+    assert_true(stats.staging_used > 0 && stats.results_used > 0 && stats.folds_running > 0);
+    struct answer a = fixture_ask(f, "GET /metrics");
+    const struct {
+        const char *name;
+        uint64_t value;
+    } cases[] = {
+        {"gradfoldd_staging_used_bytes", stats.staging_used},
+        {"gradfoldd_staging_kept_bytes", stats.staging_kept},
+        {"gradfoldd_staging_limit_bytes", stats.staging_max},
+        {"gradfoldd_results_used_bytes", stats.results_used},
+        {"gradfoldd_results_limit_bytes", stats.results_max},
+        {"gradfoldd_accumulators_used_bytes", stats.accumulators_used},
+        {"gradfoldd_accumulators_limit_bytes", stats.accumulators_max},
+        {"gradfoldd_folds_running", stats.folds_running},
+        {"gradfoldd_folds_total", stats.folds},
+        {"gradfoldd_folds_early_total", stats.folds_early},
+        {"gradfoldd_folded_bytes_total", stats.folded_bytes},
+        {"gradfoldd_rounds_closed_total", stats.rounds_closed},
+        {"gradfoldd_pushes_discarded_total", stats.pushes_discarded},
+        {"gradfoldd_contributions_accepted_total", stats.contributions_accepted},
+        {"gradfoldd_contributions_ignored_total", stats.contributions_ignored},
+        {"gradfoldd_pushes_waiting", stats.pushes_waiting},
+        {"gradfoldd_pulls_waiting", stats.pulls_waiting},
+        {"gradfoldd_bodies_receiving", stats.bodies_receiving},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_int_equal((uint64_t)sample(a.body, cases[i].name), cases[i].value);
+    answer_free(&a);
+    f->rig.hold_folds = false;
+    rig_run_folds(&f->rig);
+}
+
 static void the_process_is_there(void **state)
 {
     struct fixture *f = *state;
@@ -228,6 +270,7 @@ int main(void)
 #define METRICS_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         METRICS_TEST(the_numbers_of_core_and_net_are_there),
+        METRICS_TEST(each_budget_shows_its_own_figures),
         METRICS_TEST(the_process_is_there),
         METRICS_TEST(the_format_is_kept),
         METRICS_TEST(the_manual_names_every_metric),
