@@ -87,8 +87,12 @@ static void watch_signals(struct process *p)
 static void on_stopped(void *ctx)
 {
     struct process *p = ctx;
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2; i++) {
+        const int number = p->signals[i].signum;
         uv_close((uv_handle_t *)&p->signals[i], NULL);
+        /* One more signal must not turn an orderly end into a death by it. */
+        signal(number, SIG_IGN);
+    }
 }
 
 static int run(struct server_options *options, const char *kernels, struct log *log)

@@ -118,15 +118,19 @@ class Stop(unittest.TestCase):
         with Server(listen=(f"127.0.0.1:{port}",)) as again:
             self.assertEqual(again.address[1], port)
 
-
     def test_more_signals_while_it_stops_do_not_hurt(self):
         with Server() as server:
             conns = [server.connect() for _ in range(20)]
             self.assertEqual(make_job(conns[0]), OK)
             server.terminate()
-            while server.process.poll() is None:
-                server.process.send_signal(signal.SIGTERM)
-                server.process.send_signal(signal.SIGINT)
+
+            def ended():
+                if server.process.poll() is None:
+                    server.process.send_signal(signal.SIGTERM)
+                    server.process.send_signal(signal.SIGINT)
+                return server.process.poll() is not None
+
+            wait_until(ended, "the exit", pause=0.001)
             for conn in conns:
                 conn.close()
 
