@@ -19,11 +19,11 @@ void flight_prepare(gf_client *client, struct request *request, uint32_t timeout
     request->deadline_ms = clock_after(request->begun_ms, ms);
 }
 
-/* By id, behind what is half sent. Requests come nearly in order: the search is short. */
+/* In the order of submission, behind what is half sent. They come nearly in order: the search is short. */
 static void enqueue(gf_client *client, struct request *request)
 {
     struct list *after = client->queue.prev;
-    while (after != &client->queue && request_of(after)->id > request->id &&
+    while (after != &client->queue && request_of(after)->order > request->order &&
            request_of(after)->state != REQUEST_SENDING)
         after = after->prev;
     request->link.next = after->next;
@@ -34,6 +34,8 @@ static void enqueue(gf_client *client, struct request *request)
 
 void flight_add(gf_client *client, struct request *request)
 {
+    /* The newest goes last, so that the driver, which may be sending the first ones, finds them as they were. */
+    request->order = ++client->last_order;
     request->state = REQUEST_QUEUED;
     enqueue(client, request);
     if (request->deadline_ms != NEVER)

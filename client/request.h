@@ -64,7 +64,8 @@ struct request {
     const struct request_kind *kind;
     struct list link; /* in the client's queue or awaiting */
     enum request_state state;
-    uint64_t id;
+    uint64_t id;    /* on the wire */
+    uint64_t order; /* of submission */
     uint64_t begun_ms;
     uint64_t deadline_ms; /* NEVER: none */
     struct heap_node deadline;

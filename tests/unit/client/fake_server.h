@@ -1,0 +1,82 @@
+/* A server of one thread over a real socket that keeps the rules it needs and breaks them on demand.
+ *
+ * It knows one job with one round: a push of f32 tensors is applied once a key, a pull gives the sums. Faults are set
+ * before a client connects, or between its calls; counters are read at any time. */
+#pragma once
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/frame.h"
+#include "proto/header.h"
+
+enum {
+    FAKE_NODES = 4,
+    FAKE_ELEMENTS = 2 << 20,
+    FAKE_KEYS = 16384
+};
+
+#define NO_FAULT UINT64_MAX
+
+struct fake_faults {
+    uint64_t cut_read;    /* hang up after so many bytes received; NO_FAULT: never */
+    uint64_t cut_write;   /* hang up in the middle of what is sent, after so many bytes */
+    uint64_t stall_read;  /* receive no more after so many bytes, until the client hangs up */
+    uint64_t stall_write; /* the same for sending */
+    unsigned connections; /* the four above hold for so many connections from now on */
+
+    unsigned lose_replies;   /* hang up instead of answering so many pushes, having applied them */
+    unsigned unavailable;    /* answer so many requests UNAVAILABLE */
+    unsigned refuse_early;   /* answer so many pushes NOT_FOUND before their body is read */
+    bool mute;               /* answer pulls not at all */
+    bool backwards;          /* answer pushes in pairs, the second first */
+    const uint8_t *nonsense; /* sent instead of the next answer, then cleared */
+    size_t n_nonsense;
+    int refuse_hello; /* the code of every greeting; 0: OK */
+    uint64_t max_body_bytes;
+};
+
+struct fake_counters {
+    unsigned connections;
+    unsigned applied;
+    unsigned duplicates;
+    unsigned pulls;
+    unsigned requests;
+    bool final;
+    bool checksum_right; /* of the last push */
+    uint32_t last_sequence;
+    bool in_order; /* sequences never fell */
+};
+
+struct fake_server {
+    char address[32];
+    uint16_t port;
+
+    pthread_mutex_t lock; /* faults, counters, keys, sums */
+    struct fake_faults faults;
+    struct fake_counters counters;
+    uint64_t keys[FAKE_KEYS];
+    unsigned n_keys;
+    float *sums[FAKE_NODES];       /* of FAKE_ELEMENTS each */
+    uint64_t elements[FAKE_NODES]; /* of the last push to the node */
+
+    /* private */
+    int listener;
+    int stop[2]; /* a pipe: closed to end the thread */
+    pthread_t thread;
+};
+
+struct fake_server *fake_start(void);
+
+/* The port answers nobody any more; fake_restart() opens the same one again. */
+void fake_pause(struct fake_server *server);
+void fake_restart(struct fake_server *server);
+
+void fake_stop(struct fake_server *server);
+
+struct fake_counters fake_counters(struct fake_server *server);
+void fake_set(struct fake_server *server, const struct fake_faults *faults);
+
+/* All faults off. */
+struct fake_faults fake_no_faults(void);
