@@ -32,7 +32,7 @@ double run_scale(void)
     if (wanted != NULL)
         return strtod(wanted, NULL);
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    return 0.03;
+    return 0.2;
 #else
     return 1;
 #endif
