@@ -14,8 +14,19 @@ static void counts(void **state)
     assert_true(value_count("0", &n) && n == 0);
     assert_true(value_count("18446744073709551615", &n) && n == UINT64_MAX);
     assert_true(value_count("0042", &n) && n == 42);
-    static const char *const nonsense[] = {
-        "", " 1", "1 ", "-1", "+1", "0x10", "1e3", "1.", "1K", "one", "18446744073709551616"};
+    static const char *const nonsense[] = {"",
+                                           " 1",
+                                           "1 ",
+                                           "-1",
+                                           "+1",
+                                           "0x10",
+                                           "1e3",
+                                           "1.",
+                                           "1K",
+                                           "one",
+                                           "18446744073709551616",
+                                           "18446744073709551620",
+                                           "36893488147419103232"};
     for (size_t i = 0; i < sizeof nonsense / sizeof *nonsense; i++) {
         if (value_count(nonsense[i], &n))
             fail_msg("\"%s\"", nonsense[i]);
