@@ -11,6 +11,7 @@
 
 struct gf_op {
     gf_client *client; /* NULL: the handle was closed, the operation is complete */
+    bool submitted;    /* its parts are, or were, in flight */
     struct list link;  /* client.ops */
     struct request *push;
     struct request *pull;

@@ -43,6 +43,7 @@ gf_code op_submit(struct gf_op *op, bool background, gf_error *error)
     pthread_mutex_lock(&client->lock);
     gf_code code = background ? background_start(client, error) : GF_OK;
     if (code == GF_OK) {
+        op->submitted = true;
         list_append(&client->ops, &op->link);
         add(op, op->push);
         add(op, op->pull);
@@ -100,6 +101,15 @@ static bool any_ready(const void *choice)
     return first_done(c) < c->n;
 }
 
+static size_t wait_any(gf_client *client, const struct choice *choice)
+{
+    pthread_mutex_lock(&client->lock);
+    drive_until(client, any_ready, choice);
+    size_t index = first_done(choice);
+    pthread_mutex_unlock(&client->lock);
+    return index;
+}
+
 gf_code gf_op_wait_any(gf_op *const *ops, size_t n, size_t *index, gf_error *error)
 {
     struct choice choice = {ops, n};
@@ -114,12 +124,7 @@ gf_code gf_op_wait_any(gf_op *const *ops, size_t n, size_t *index, gf_error *err
     }
     if (there == 0)
         return report(error, GF_INVALID_ARGUMENT, "no operation to wait for");
-    if (client != NULL) {
-        pthread_mutex_lock(&client->lock);
-        drive_until(client, any_ready, &choice);
-        pthread_mutex_unlock(&client->lock);
-    }
-    *index = first_done(&choice);
+    *index = client != NULL ? wait_any(client, &choice) : first_done(&choice);
     return report_ok(error);
 }
 
@@ -166,18 +171,12 @@ static void cancel_parts(gf_client *client, struct gf_op *op)
     list_remove(&op->link);
 }
 
-/* Was it ever put in flight? */
-static bool submitted(const struct gf_op *op)
-{
-    return !list_empty(&op->link);
-}
-
 void gf_op_free(gf_op *op)
 {
     if (op == NULL)
         return;
     gf_client *client = op->client;
-    if (client != NULL && submitted(op)) {
+    if (client != NULL && op->submitted) {
         pthread_mutex_lock(&client->lock);
         drive_settle(client);
         cancel_parts(client, op);

@@ -179,6 +179,14 @@ void fake_stop(struct fake_server *server)
     free(server);
 }
 
+void fake_clear_sums(struct fake_server *server)
+{
+    pthread_mutex_lock(&server->lock);
+    for (size_t i = 0; i < FAKE_NODES; i++)
+        memset(server->sums[i], 0, server->elements[i] * sizeof(float));
+    pthread_mutex_unlock(&server->lock);
+}
+
 struct fake_counters fake_counters(struct fake_server *server)
 {
     pthread_mutex_lock(&server->lock);

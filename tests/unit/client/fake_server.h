@@ -73,6 +73,9 @@ struct fake_server *fake_start(void);
 void fake_pause(struct fake_server *server);
 void fake_restart(struct fake_server *server);
 
+/* All sums are zero again. */
+void fake_clear_sums(struct fake_server *server);
+
 void fake_stop(struct fake_server *server);
 
 struct fake_counters fake_counters(struct fake_server *server);

@@ -1,5 +1,6 @@
 /* Pushes and pulls of the fake server. */
 #include <stdlib.h>
+#include <string.h>
 
 #include <xxhash.h>
 
@@ -89,6 +90,21 @@ void fake_on_push(struct fake_wire *wire, uint64_t id, const Gradfold__V1__Push 
     fake_answer(wire, id, &response, 0);
 }
 
+/* What the pull asks for, as it is now. */
+static uint8_t *sums_copy(struct fake_server *server, const Gradfold__V1__Pull *pull, uint64_t body)
+{
+    uint8_t *copy = malloc(body + 1);
+    uint8_t *at = copy;
+    pthread_mutex_lock(&server->lock);
+    for (size_t i = 0; i < pull->n_nodes; i++) {
+        uint64_t bytes = server->elements[pull->nodes[i]] * sizeof(float);
+        memcpy(at, server->sums[pull->nodes[i]], bytes);
+        at += bytes;
+    }
+    pthread_mutex_unlock(&server->lock);
+    return copy;
+}
+
 void fake_on_pull(struct fake_wire *wire, uint64_t id, const Gradfold__V1__Pull *pull)
 {
     struct fake_server *server = wire->server;
@@ -115,8 +131,8 @@ void fake_on_pull(struct fake_wire *wire, uint64_t id, const Gradfold__V1__Pull 
     result.n_gradients = pull->n_nodes;
     response.result_case = GRADFOLD__V1__RESPONSE__RESULT_PULL;
     response.pull = &result;
-    bool ok = fake_answer(wire, id, &response, body);
-    for (size_t i = 0; ok && i < pull->n_nodes; i++)
-        ok = fake_write(wire, server->sums[pull->nodes[i]],
-                        server->elements[pull->nodes[i]] * sizeof(float));
+    uint8_t *copy = sums_copy(server, pull, body);
+    if (fake_answer(wire, id, &response, body))
+        fake_write(wire, copy, body);
+    free(copy);
 }

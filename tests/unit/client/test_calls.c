@@ -19,7 +19,7 @@ static void pushed_tensors_come_back_summed(void **state)
     for (uint64_t n = 0; n <= FAKE_ELEMENTS; n = n * 8 + 1) {
         gf_push_args push = push_of(f, n, n);
         gf_pull_args pull = pull_of(f, n);
-        memset(f->server->sums[0], 0, FAKE_ELEMENTS * sizeof(float));
+        fake_clear_sums(f->server);
         gf_push_result pushed;
         gf_pull_result pulled;
         assert_ok(f, gf_push(f->client, &push, &pushed, &f->error));

@@ -31,7 +31,7 @@ static uint64_t cut_until_nothing_happens(struct fixture *f, bool requests)
         faults.connections = 1;
         *(requests ? &faults.cut_read : &faults.cut_write) = at;
         unsigned before = fake_counters(f->server).connections;
-        memset(f->server->sums[0], 0, SMALL * sizeof(float));
+        fake_clear_sums(f->server);
         memset(f->results, 0, SMALL * sizeof(float));
         fixture_reconnect(f, &faults);
         gf_push_args push = push_of(f, SMALL, at + (requests ? 0 : 100000));
@@ -66,7 +66,7 @@ static void large_transfers_survive_a_cut_in_the_middle(void **state)
         struct fake_faults faults = fake_no_faults();
         faults.connections = 2;
         *(requests ? &faults.cut_read : &faults.cut_write) = 2500 * 1000;
-        memset(f->server->sums[0], 0, FAKE_ELEMENTS * sizeof(float));
+        fake_clear_sums(f->server);
         fixture_reconnect(f, &faults);
         gf_push_args push = push_of(f, FAKE_ELEMENTS, (uint64_t)requests);
         gf_pull_args pull = pull_of(f, FAKE_ELEMENTS);
