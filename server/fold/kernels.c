@@ -2,6 +2,10 @@
 
 #include <string.h>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 /* Set once at start-up, before any fold runs, and constant from then on. */
 static const struct kernels *chosen = &kernels_scalar;
 
@@ -16,9 +20,16 @@ static bool runs_always(void)
 }
 
 #if defined(__x86_64__)
+/* Asked of the processor: not every compiler's builtin knows the word. */
+static bool has_f16c(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
+}
+
 static bool runs_avx2(void)
 {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("f16c");
+    return __builtin_cpu_supports("avx2") && has_f16c();
 }
 
 static bool runs_avx512(void)

@@ -24,8 +24,8 @@ static void read_slow_chunk(const struct reading *r, uint64_t block, struct span
     double values[CHUNK];
     unsigned left = span.n - at;
     struct span chunk = {.first = span.first + at, .n = left < CHUNK ? left : CHUNK};
-    slow_chunk(r, block, chunk, values);
-    kernels_chosen()->of[r->rule->dtype].finish(values, NULL, out_at(r, out, at), CHUNK, 1);
+    uint64_t divisor = slow_chunk(r, block, chunk, values);
+    kernels_chosen()->of[r->rule->dtype].finish(values, NULL, out_at(r, out, at), CHUNK, divisor);
 }
 
 static void read_one_pass(const struct reading *r, uint64_t block, struct span span,

@@ -4,7 +4,7 @@
  * 2. Contributions up to f32 go to planes first: eight 64-bit integers an element, each for 32
  * binades, into which a contribution is added whole. After 128 of them the planes are carried into
  * the words. Contributions to an f64 node go straight into the words.
- * 3. The words are divided and rounded once.
+ * 3. The words are divided and rounded once. If all contributions fit the planes, these are rounded instead.
  * What is not finite is summed beside all this, and replaces the result. */
 
 #include "fold/slow.h"
@@ -101,7 +101,20 @@ static void add_terms_words(struct chunk_sum *sum, const struct reading *r, uint
     }
 }
 
-void slow_chunk(const struct reading *r, uint64_t block, struct span span, double out[CHUNK])
+/* The usual case of the unusual: few contributions, all staged, which fit the planes. */
+static void sum_planes_only(const struct reading *r, struct span span, double out[CHUNK])
+{
+    int64_t planes[PLANES][CHUNK] = {{0}};
+    double special[CHUNK] = {0};
+    struct group g;
+    for (uint64_t number = 0; number < r->n;) {
+        number = group_take(&g, r->terms, number, r->n, span);
+        kernels_chosen()->of[g.dtype].add_planes(planes, special, &g, 0);
+    }
+    kernels_chosen()->round_planes(planes, special, out);
+}
+
+static void sum_words(const struct reading *r, uint64_t block, struct span span, double out[CHUNK])
 {
     enum dtype dtype = r->rule->dtype;
     struct chunk_sum sum;
@@ -124,6 +137,16 @@ void slow_chunk(const struct reading *r, uint64_t block, struct span span, doubl
     }
     for (unsigned i = span.n; i < CHUNK; i++)
         out[i] = 0;
+}
+
+uint64_t slow_chunk(const struct reading *r, uint64_t block, struct span span, double out[CHUNK])
+{
+    if (r->rule->dtype != DTYPE_F64 && reading_held(r, block) == 0 && r->n <= PLANE_ADDS_MAX) {
+        sum_planes_only(r, span, out);
+        return r->divisor;
+    }
+    sum_words(r, block, span, out);
+    return 1;
 }
 
 double slow_quotient(double hi, double lo, uint64_t n)

@@ -12,4 +12,4 @@ double slow_odd_quotient(enum dtype dtype, double x, uint64_t n);
 
 /* Sums one chunk (or less) of a block, all that it holds and all terms, and divides: values that
  * need only be narrowed to the node's dtype. */
-void slow_chunk(const struct reading *r, uint64_t block, struct span span, double out[CHUNK]);
+uint64_t slow_chunk(const struct reading *r, uint64_t block, struct span span, double out[CHUNK]);
