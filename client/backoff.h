@@ -1,5 +1,5 @@
-/* Pauses between attempts: doubled after each, bounded, at random between a half and the whole, so that
- * workers that lost the same server do not come back in step. */
+/* Pauses between attempts: doubled after each, bounded, at random between a half and the whole, so
+ * that workers that lost the same server do not come back in step. */
 #pragma once
 
 #include <stdint.h>

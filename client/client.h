@@ -1,5 +1,5 @@
-/* The handle, as its parts see it. One lock guards all of it; whoever drives (drive.h) lets go of the lock
- * for poll() and for the system calls that move bytes. */
+/* The handle, as its parts see it. One lock guards all of it; whoever drives (drive.h) lets go of
+ * the lock for poll() and for the system calls that move bytes. */
 #pragma once
 
 #include <pthread.h>
@@ -30,12 +30,12 @@ struct gf_client {
         changed; /* something is done, the driver's place is free, or moving bytes ended */
 
     struct list ops;
-    struct list queue;    /* to be sent, in the order of submission; only the first may be SENDING */
+    struct list queue; /* to be sent, in the order of submission; only the first may be SENDING */
     struct list awaiting; /* sent, in that order */
     struct heap deadlines;
     _Atomic uint64_t last_id; /* so that a header can be made without the lock */
     uint64_t last_order;
-    uint64_t finished;        /* requests so far: has anything happened? */
+    uint64_t finished; /* requests so far: has anything happened? */
     struct connection connection;
     gf_server_info server; /* as of the last greeting */
 

@@ -98,7 +98,8 @@ void connection_lost(gf_client *client, const gf_error *reason)
 
 void connection_drop(gf_client *client)
 {
-    /* Reset it: what the kernel still holds of the bytes that were taken back is not sent any more. */
+    /* Reset it: what the kernel still holds of the bytes that were taken back is not sent any more.
+     */
     const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
     if (client->connection.fd >= 0)
         setsockopt(client->connection.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);

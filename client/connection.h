@@ -4,12 +4,14 @@
  *      ▲           │              │             │          │
  *      │           ▼              ▼             ▼          │
  *      │◄─────── PAUSING ◄────────┴─────────────┘          │
- *      └───────────────────────────────────────────────────┘  lost: what was not answered is sent again
+ *      └───────────────────────────────────────────────────┘  lost
  *
- * A connection that answered nothing but its greeting counts as a failure, so that a request that makes
- * the server hang up does not come back without a pause.
+ * What was not answered when a connection was lost is sent again on the next one.
  *
- * All of it happens under the client's lock and by whoever drives, except connection_give_up(). */
+ * A connection that answered nothing but its greeting counts as a failure, so that a request that
+ * makes the server hang up does not come back without a pause.
+ *
+ * All of it happens under the client's lock, and by whoever drives. */
 #pragma once
 
 #include <netdb.h>

@@ -1,19 +1,19 @@
 /* Whoever waits drives.
  *
- * There is no thread that does the work: of the threads that wait for an operation, one polls, sends and
- * receives for all of them, with the client's lock free while it sleeps in poll() or moves bytes. When
- * its own operation is complete, another waiting thread takes its place. The background thread drives
- * only while operations are in flight and nobody waits. */
+ * There is no thread that does the work: of the threads that wait for an operation, one polls,
+ * sends and receives for all of them, with the client's lock free while it sleeps in poll() or
+ * moves bytes. When its own operation is complete, another waiting thread takes its place. The
+ * background thread drives only while operations are in flight and nobody waits. */
 #pragma once
 
 #include "client/client.h"
 
-/* Returns once ready(what) holds; called and returning with the lock held. What it waits for must come, by a
- * deadline if nothing else. */
+/* Returns once ready(what) holds; called and returning with the lock held. What it waits for must
+ * come, by a deadline if nothing else. */
 void drive_until(gf_client *client, bool (*ready)(const void *what), const void *what);
 
-/* One turn: sleeps until something happens, and deals with it. The caller drives (client.driving) and
- * holds the lock. */
+/* One turn: sleeps until something happens, and deals with it. The caller drives (client.driving)
+ * and holds the lock. */
 void drive_once(gf_client *client);
 
 /* The driver's place is free: somebody who waits takes it, or the background thread. */

@@ -19,7 +19,8 @@ void flight_prepare(gf_client *client, struct request *request, uint32_t timeout
     request->deadline_ms = clock_after(request->begun_ms, ms);
 }
 
-/* In the order of submission, behind what is half sent. They come nearly in order: the search is short. */
+/* In the order of submission, behind what is half sent. They come nearly in order: the search is
+ * short. */
 static void enqueue(gf_client *client, struct request *request)
 {
     struct list *after = client->queue.prev;
@@ -34,7 +35,8 @@ static void enqueue(gf_client *client, struct request *request)
 
 void flight_add(gf_client *client, struct request *request)
 {
-    /* The newest goes last, so that the driver, which may be sending the first ones, finds them as they were. */
+    /* The newest goes last, so that the driver, which may be sending the first ones, finds them as
+     * they were. */
     request->order = ++client->last_order;
     request->state = REQUEST_QUEUED;
     enqueue(client, request);

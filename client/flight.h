@@ -9,8 +9,8 @@ void flight_prepare(gf_client *client, struct request *request, uint32_t timeout
 /* Queues it: from now on it ends with flight_finish(), at its deadline at the latest. */
 void flight_add(gf_client *client, struct request *request);
 
-/* It is DONE with this outcome, which is copied; if it failed, the operation's other part is given up. If its bytes
- * are half on the wire, the connection is given up. Not while bytes are moved. */
+/* It is DONE with this outcome, which is copied; a failed push takes the pull of its operation
+ * along. If its bytes are half on the wire, the connection is given up. Not while bytes move. */
 void flight_finish(gf_client *client, struct request *request, const gf_error *outcome);
 
 /* All of it was sent. */

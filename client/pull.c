@@ -11,8 +11,8 @@
 #include "client/flight.h"
 #include "client/report.h"
 
-/* The server's wait ends so much before our deadline, so that its answer, which says what is missing, comes
- * in time and the connection survives. */
+/* The server's wait ends so much before our deadline, so that its answer, which says what is
+ * missing, comes in time and the connection survives. */
 enum {
     WAIT_MARGIN_MAX_MS = 50,
     WAIT_MARGIN_SHARE = 8

@@ -1,4 +1,5 @@
-/* A push request: the header is made once and sent as often as needed, always under the same key. */
+/* A push request: the header is made once and sent as often as needed, always under the same key.
+ */
 #pragma once
 
 #include "client/client.h"

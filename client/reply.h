@@ -6,6 +6,6 @@
 /* The reader has a complete header. Sets up where its body goes. false: the connection is lost. */
 bool reply_received(gf_client *client);
 
-/* An answer follows no rule: its request fails (the greeting: all; NULL: all that were sent), and the stream
- * cannot be trusted any more. Returns false. */
+/* An answer follows no rule: its request fails (the greeting: all; NULL: all that were sent), and
+ * the stream cannot be trusted any more. Returns false. */
 bool reply_nonsense(gf_client *client, struct request *request, const gf_error *reason);

@@ -5,7 +5,8 @@
  *        └──────────┴────────────┘   the connection was lost, or the server is stopping
  *
  * A reply may overtake the rest of its request's body (a push that is refused at its header): the
- * body is sent to its end all the same, so that the stream stays readable, and only then it is DONE.
+ * body is sent to its end all the same, so that the stream stays readable, and only then it is
+ * DONE.
  *
  * Everything here happens under the client's lock. */
 #pragma once
@@ -46,8 +47,8 @@ struct request_kind {
     /* Writes the header again before each sending; NULL: it stays as it was made. */
     gf_code (*prepare)(struct request *request, uint64_t now_ms, gf_error *error);
 
-    /* The answer is OK. Reads the result; says through request->into where the body belongs. A code other
-     * than GF_OK fails the request; GF_CLIENT_PROTOCOL the connection too. */
+    /* The answer is OK. Reads the result; says through request->into where the body belongs. A code
+     * other than GF_OK fails the request; GF_CLIENT_PROTOCOL the connection too. */
     gf_code (*accept)(struct request *request, const Gradfold__V1__Response *response,
                       uint64_t body_bytes, gf_error *error);
 
@@ -87,7 +88,8 @@ struct request {
     gf_error outcome; /* of a DONE or answered one */
 };
 
-/* Makes the frame's head from message; body pieces are out[1] …, already filled in. The id must be set. */
+/* Makes the frame's head from message; body pieces are out[1] …, already filled in. The id must be
+ * set. */
 gf_code request_pack(struct request *request, Gradfold__V1__Request *message, gf_error *error);
 
 /* Room for n pieces of body behind the head. */

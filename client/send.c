@@ -78,8 +78,8 @@ static void add(struct batch *batch, const struct request *request)
 
 static void gather(gf_client *client, struct batch *batch)
 {
-    /* A failed push takes its pull along, so the link behind a failed request may be gone: go on from the
-     * last one that stayed. */
+    /* A failed push takes its pull along, so the link behind a failed request may be gone: go on
+     * from the last one that stayed. */
     struct list *stayed = &client->queue;
     while (stayed->next != &client->queue && batch->left > 0 && batch->used < SEND_VECTORS) {
         struct request *request = request_of(stayed->next);

@@ -29,6 +29,7 @@ struct gf_spec {
     gf_error trouble; /* the first thing that went wrong */
 };
 
-/* The message for the wire; it borrows from spec and ends with spec_message_free(). NULL without memory. */
+/* The message for the wire; it borrows from spec and ends with spec_message_free(). NULL without
+ * memory. */
 Gradfold__V1__JobSpec *spec_message_new(const gf_spec *spec);
 void spec_message_free(Gradfold__V1__JobSpec *message);

@@ -22,6 +22,6 @@ MUST_USE enum code header_unpack_request(struct arena *arena, const uint8_t *byt
 MUST_USE enum code header_unpack_response(struct arena *arena, const uint8_t *bytes, size_t n,
                                           Gradfold__V1__Response **response, struct error *error);
 
-/* Is every string of the request's header UTF-8 without a NUL? The unpacked message cannot tell: its strings end
- * at the first NUL. */
+/* Is every string of the request's header UTF-8 without a NUL? The unpacked message cannot tell:
+ * its strings end at the first NUL. */
 MUST_USE bool header_request_strings_ok(const uint8_t *bytes, size_t n);

@@ -1,5 +1,6 @@
-/* Strings of a header, looked at on the wire: protobuf-c hands out C strings, so that what follows a NUL is cut
- * off unseen, and does not ask for UTF-8, which the format promises to whoever reads our answers. */
+/* Strings of a header, looked at on the wire: protobuf-c hands out C strings, so that what follows
+ * a NUL is cut off unseen, and does not ask for UTF-8, which the format promises to whoever reads
+ * our answers. */
 #include <string.h>
 
 #include "base/utf8.h"

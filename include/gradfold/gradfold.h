@@ -38,8 +38,7 @@
 extern "C" {
 #endif
 
-/* -- Connecting
- * ------------------------------------------------------------------------------------- */
+/* -- Connecting ------------------------------------------------------------------------------- */
 
 typedef struct gf_options {
     size_t size;                 /* sizeof(gf_options) */
@@ -76,8 +75,7 @@ typedef struct gf_server_info {
 GF_API gf_code gf_ping(gf_client *client, uint32_t timeout_ms, gf_server_info *info,
                        gf_error *error);
 
-/* -- Push: many tensors, all or none
- * ---------------------------------------------------------------- */
+/* -- Push: many tensors, all or none ---------------------------------------------------------- */
 
 typedef struct gf_tensor {
     uint64_t node;
@@ -115,8 +113,7 @@ typedef struct gf_push_result {
 GF_API gf_code gf_push(gf_client *client, const gf_push_args *args, gf_push_result *result,
                        gf_error *error);
 
-/* -- Pull: sums into the caller's buffers
- * ------------------------------------------------------------ */
+/* -- Pull: sums into the caller's buffers ----------------------------------------------------- */
 
 typedef struct gf_buffer {
     uint64_t node;

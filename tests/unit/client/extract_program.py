@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 """Writes the first C block of a Markdown file to a file of its own.
 
 usage: extract_program.py README.md PROGRAM.c"""

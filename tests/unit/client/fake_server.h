@@ -1,7 +1,9 @@
-/* A server of one thread over a real socket that keeps the rules it needs and breaks them on demand.
+/* A server of one thread over a real socket that keeps the rules it needs and breaks them on
+ * demand.
  *
- * It knows one job with one round: a push of f32 tensors is applied once a key, a pull gives the sums. Faults are set
- * before a client connects, or between its calls; counters are read at any time. */
+ * It knows one job with one round: a push of f32 tensors is applied once a key, a pull gives the
+ * sums. Faults are set before a client connects, or between its calls; counters are read at any
+ * time. */
 #pragma once
 
 #include <pthread.h>

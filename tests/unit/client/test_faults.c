@@ -1,4 +1,5 @@
-/* What a network and a server can do to a client: every push still counts once, or fails with a reason. */
+/* What a network and a server can do to a client: every push still counts once, or fails with a
+ * reason. */
 #include "fixture.h"
 
 static void retry_after_lost_reply_counts_once(void **state)
@@ -23,7 +24,8 @@ enum {
     SMALL = 50
 };
 
-/* Bytes of a greeting, a push and a pull, both ways, found by cutting later and later until nothing is cut. */
+/* Bytes of a greeting, a push and a pull, both ways, found by cutting later and later until nothing
+ * is cut. */
 static uint64_t cut_until_nothing_happens(struct fixture *f, bool requests)
 {
     for (uint64_t at = 0;; at++) {
@@ -164,7 +166,7 @@ static void delete_sent_twice_is_a_success(void **state)
     assert_int_equal(code, GF_OK);
 }
 
-/* -- Answers that follow no rule ---------------------------------------------------------------------- */
+/* -- Answers that follow no rule -------------------------------------------------------------- */
 
 static size_t frame(uint8_t *bytes, Gradfold__V1__Response *response, uint64_t body)
 {
@@ -209,7 +211,8 @@ struct answer {
     uint64_t shape[2];
 };
 
-/* The right answer to the next request of f, for spoiling. Ids: the greeting had 2, if there was one ping. */
+/* The right answer to the next request of f, for spoiling. Ids: the greeting had 2, if there was
+ * one ping. */
 static void right_answer(struct answer *answer, uint64_t id)
 {
     gradfold__v1__response__init(&answer->response);

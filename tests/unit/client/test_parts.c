@@ -72,7 +72,8 @@ static void two_clients_do_not_pause_in_step(void **state)
     assert_true(equal < 10);
 }
 
-/* Walks over pieces in steps of `step` bytes, at most two vectors at a time, and joins what it meets. */
+/* Walks over pieces in steps of `step` bytes, at most two vectors at a time, and joins what it
+ * meets. */
 static void walk(const struct piece *pieces, size_t n, uint64_t step, char *joined)
 {
     struct cursor cursor = {0};

@@ -1,6 +1,5 @@
-#!/usr/bin/python3
-"""The program in client/README.md, run as it says there: two workers, one server. One worker is linked
-with the shared library, the other with the static one.
+"""The program in client/README.md, run as it says there: two workers, one server. One worker is
+linked with the shared library, the other with the static one.
 
 usage: test_readme.py GRADFOLDD PROGRAM PROGRAM_STATIC"""
 

@@ -1,4 +1,5 @@
-/* The frame codec: prefixes to the byte, headers in any number of pieces, limits, errors that stay. */
+/* The frame codec: prefixes to the byte, headers in any number of pieces, limits, errors that stay.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -64,7 +65,7 @@ static void every_wrong_byte_of_the_magic_is_refused(void **state)
     }
 }
 
-/* -- The reader ------------------------------------------------------------------------------------ */
+/* -- The reader ------------------------------------------------------------------------------- */
 
 enum {
     FRAMES = 3,

@@ -210,7 +210,7 @@ static void a_request_without_an_op_is_a_request(void **state)
     assert_int_equal(got->op_case, GRADFOLD__V1__REQUEST__OP__NOT_SET);
 }
 
-/* -- Hostile: 4 MiB each; what they may cost is what unpack() asserts ---------------------------------- */
+/* -- Hostile: 4 MiB each; what they may cost is what unpack() asserts ------------------------- */
 
 static void empty_submessages_exhaust_the_arena_only(void **state)
 {
