@@ -145,6 +145,7 @@ struct peer {
     struct intake intake;
     struct list pulls; /* waiting ones */
     unsigned n_pulls;
+    uint64_t n_pull_ids;   /* node ids that the waiting ones list */
     struct list committed; /* pushes to be answered when they are persisted */
 };
 

@@ -27,7 +27,8 @@ enum {
 
 /* -- A connection -- */
 enum {
-    LIMIT_WAITING_PULLS = 1024, /* of one connection */
+    LIMIT_WAITING_PULLS = 1024,       /* of one connection */
+    LIMIT_WAITING_PULL_IDS = 1 << 20, /* node ids that these list, together */
     DEFAULT_MAX_CONNECTIONS = 10000,
 };
 /* What a connection's unread replies may take before its requests are read no more. */

@@ -24,12 +24,22 @@ void pull_gradient(const struct pull *pull, size_t i, struct gradient *gradient)
                                   .data = n == 0 ? NULL : results->data + node->offset};
 }
 
+static uint64_t listed_ids(const struct pull *pull)
+{
+    return pull->all ? 0 : pull->n_nodes;
+}
+
+static void count_waiting_no_more(struct core *core, const struct pull *pull)
+{
+    core->pulls_waiting--;
+    pull->reply.peer->n_pulls--;
+    pull->reply.peer->n_pull_ids -= listed_ids(pull);
+}
+
 void pull_free(struct core *core, struct pull *pull)
 {
-    if (pull->round != NULL) {
-        core->pulls_waiting--;
-        pull->reply.peer->n_pulls--;
-    }
+    if (pull->round != NULL)
+        count_waiting_no_more(core, pull);
     heap_remove(&core->deadlines, &pull->deadline);
     list_remove(&pull->link);
     list_remove(&pull->peer_link);
@@ -44,8 +54,7 @@ static void stop_waiting(struct core *core, struct pull *pull)
     if (pull->round == NULL)
         return;
     pull->round = NULL;
-    pull->reply.peer->n_pulls--;
-    core->pulls_waiting--;
+    count_waiting_no_more(core, pull);
     heap_remove(&core->deadlines, &pull->deadline);
     list_remove(&pull->link);
     list_remove(&pull->peer_link);
@@ -189,6 +198,7 @@ static void wait_for(struct core *core, const struct event *event, struct pull *
     list_append(&round->pulls, &pull->link);
     list_append(&event->peer->pulls, &pull->peer_link);
     event->peer->n_pulls++;
+    event->peer->n_pull_ids += listed_ids(pull);
     core->pulls_waiting++;
     heap_insert(&core->deadlines, &pull->deadline, event->now_ms + wait_ms);
 }
@@ -203,6 +213,10 @@ static enum code check_wait(const struct event *event, const struct round *round
     if (event->peer->n_pulls >= LIMIT_WAITING_PULLS)
         return error_set(error, CODE_RESOURCE_EXHAUSTED,
                          "pull: %d pulls of this connection wait already", LIMIT_WAITING_PULLS);
+    if (event->ask->n_nodes > LIMIT_WAITING_PULL_IDS - event->peer->n_pull_ids)
+        return error_set(error, CODE_RESOURCE_EXHAUSTED,
+                         "pull: %zu node ids; %d may wait on a connection, %" PRIu64 " do",
+                         event->ask->n_nodes, LIMIT_WAITING_PULL_IDS, event->peer->n_pull_ids);
     return CODE_OK;
 }
 

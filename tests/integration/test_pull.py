@@ -5,6 +5,7 @@ import unittest
 
 import wire
 from case import ServerCase, tensor
+from protobuf import bytes_field, varint
 from wire import (
     CLOSED,
     DEADLINE_EXCEEDED,
@@ -241,6 +242,30 @@ class Pull(ServerCase):
         self.assertEqual(
             self.close_and_pull(job), [[2**31 - 1, -(2**31), 1], [2**63 - 1, -(2**63)]]
         )
+
+    @staticmethod
+    def many_ids(job, id, count, round, wait_ms):
+        """A pull of node 0 so many times, encoded without a list of so many numbers."""
+        pull = bytes_field(1, job.encode()) + b"\x10" + varint(round) + bytes_field(3, bytes(count))
+        header = b"\x08" + varint(id) + bytes_field(8, pull + b"\x20" + varint(wait_ms))
+        return wire.frame(header)
+
+    def test_an_answer_beyond_the_header_limit_is_refused_and_one_below_is_given(self):
+        job = self.create([node(F32)])
+        self.close_and_pull(job)
+        self.conn.send_raw(self.many_ids(job, 900, 4_000_000, 0, 0))
+        self.expect(self.conn.wait(900), wire.RESOURCE_EXHAUSTED)
+        self.conn.send_raw(self.many_ids(job, 901, 20_000, 0, 0))
+        self.assertEqual(bytes(self.expect(self.conn.wait(901), OK).body), bytes(4 * 20_000))
+
+    def test_waiting_pulls_hold_bounded_memory(self):
+        job = self.create([node(F32)])
+        before = self.server.memory_bytes()
+        conn = self.connect()
+        for id in range(1001, 1101):
+            conn.send_raw(self.many_ids(job, id, 4_000_000, 0, LONG))
+        self.expect_alive(conn)
+        self.assertLess(self.server.memory_bytes() - before, (256 << 20) * wire.SCALE)
 
     def test_a_pull_in_flight_keeps_a_retired_round(self):
         size = int((4 << 20) / wire.SCALE)

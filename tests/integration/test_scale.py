@@ -6,6 +6,7 @@ import unittest
 
 import wire
 from case import ServerCase, push_message, tensor
+from protobuf import bytes_field
 from wire import F32, OK, node
 
 BIG = os.environ.get("GRADFOLD_TEST_BIG", "1" if wire.SCALE == 1 else "0") == "1"
@@ -55,6 +56,33 @@ class Scale(ServerCase):
         for i, name in enumerate(names):
             self.assertEqual(self.pull_closed(name)[1], [[i]])
             self.expect(self.conn.call("delete_job", job=name), OK)
+
+    def test_jobs_are_limited_and_deleting_one_makes_room(self):
+        names = []
+        while len(names) < 100_000:
+            spec = self.spec([node(F32)])
+            reply = self.conn.call("create_job", spec=spec)
+            if reply.code != OK:
+                break
+            names.append(spec.name)
+        self.expect(reply, wire.RESOURCE_EXHAUSTED)
+        self.assertGreater(len(names), 100)
+        self.expect(self.conn.call("create_job", spec=spec.copy(name=names[0])), OK)
+        self.expect(self.conn.call("delete_job", job=names.pop()), OK)
+        self.expect(self.conn.call("create_job", spec=spec), OK)
+        for name in [*names, spec.name]:
+            self.expect(self.conn.call("delete_job", job=name), OK)
+
+    def test_nodes_are_limited(self):
+        """As many nodes as a header can hold: 2 bytes each and 2 around them."""
+        nodes = bytes_field(2, b"\x10\x01") * ((wire.HEADER_MAX - 200) // 4)
+        spec = bytes_field(1, self.name().encode()) + b"\x18\x01" + nodes
+        header = b"\x08\x63" + bytes_field(3, bytes_field(1, spec))
+        self.conn.send_raw(wire.frame(header))
+        reply = self.conn.receive()
+        self.assertIn(reply.id, (0, 99), reply)
+        self.expect(reply, wire.RESOURCE_EXHAUSTED)
+        self.expect_alive(self.conn)
 
 
 @unittest.skipUnless(BIG, "GRADFOLD_TEST_BIG=0, or a scale above 1")

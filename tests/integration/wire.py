@@ -37,7 +37,8 @@ CODES = (
  OUT_OF_RANGE, INTERNAL) = range(21)
 # fmt: on
 
-SCHEMA = Schema("""
+SCHEMA = Schema(
+    """
 Node: name=1 string, dtype=2 enum, shape=3 packed uint64, requires_grad=4 bool (true), \
 expected=5 uint32
 JobSpec: name=1 string, nodes=2 repeated Node, world_size=3 uint32, quorum=4 uint32, \
@@ -72,7 +73,8 @@ list_jobs=5 ListJobs, delete_job=6 DeleteJob, push=7 Push, pull=8 Pull, close_ro
 Response: id=1 uint64, status=2 Status, hello=3 HelloResult, create_job=4 CreateJobResult, \
 describe_job=5 DescribeJobResult, list_jobs=6 ListJobsResult, delete_job=7 DeleteJobResult, \
 push=8 PushResult, pull=9 PullResult, close_round=10 CloseRoundResult
-""")
+"""
+)
 OPS = {
     "hello": "Hello",
     "create_job": "CreateJob",
