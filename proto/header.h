@@ -22,6 +22,9 @@ MUST_USE enum code header_unpack_request(struct arena *arena, const uint8_t *byt
 MUST_USE enum code header_unpack_response(struct arena *arena, const uint8_t *bytes, size_t n,
                                           Gradfold__V1__Response **response, struct error *error);
 
+/* The id in a request's header, 0 without one; also of a header that is too large to unpack. */
+uint64_t header_request_id(const uint8_t *bytes, size_t n);
+
 /* Is every string of the request's header UTF-8 without a NUL? The unpacked message cannot tell:
  * its strings end at the first NUL. */
 MUST_USE bool header_request_strings_ok(const uint8_t *bytes, size_t n);

@@ -80,10 +80,11 @@ void dispatch(struct connection *c, const uint8_t *header, size_t n)
 {
     struct error error;
     Gradfold__V1__Request *message;
-    if (header_unpack_request(&c->net->requests, header, n, &message, &error) == CODE_OK)
+    enum code code = header_unpack_request(&c->net->requests, header, n, &message, &error);
+    if (code == CODE_OK)
         handle(c, message, header_request_strings_ok(header, n));
     else
-        dispatch_refuse(c, 0, &error);
+        dispatch_refuse(c, code == CODE_MALFORMED ? 0 : header_request_id(header, n), &error);
     arena_reset(&c->net->requests);
 }
 

@@ -1,6 +1,8 @@
-/* Strings of a header, looked at on the wire: protobuf-c hands out C strings, so that what follows
- * a NUL is cut off unseen, and does not ask for UTF-8, which the format promises to whoever reads
- * our answers. */
+/* What unpacking cannot tell, read off the wire's bytes.
+ *
+ * The id of a request that is too large to unpack; and its strings, since protobuf-c hands out C
+ * strings, so that what follows a NUL is cut off unseen, and does not ask for UTF-8, which the
+ * format promises to whoever reads our answers. */
 #include <string.h>
 
 #include "base/utf8.h"
@@ -62,33 +64,61 @@ static bool field_is_clean(const ProtobufCFieldDescriptor *field, struct span co
     return message_is_clean(field->descriptor, content);
 }
 
-/* The recursion is as deep as the schema, which has no recursive message. */
+/* Steps over a field that is not looked into; false: its type is none of the format's. */
+static bool skip(struct span *s, uint64_t tag)
+{
+    switch (tag & 7) {
+    case WIRE_VARINT:
+        take_varint(s);
+        return true;
+    case WIRE_FIXED64:
+        take(s, 8);
+        return true;
+    case WIRE_BYTES:
+        take(s, take_varint(s));
+        return true;
+    case WIRE_FIXED32:
+        take(s, 4);
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* The recursion is as deep as the schema, which has no recursive message. What is no valid message
+ * counts as clean: unpacking says so. */
 static bool message_is_clean(const ProtobufCMessageDescriptor *message, struct span s)
 {
     while (s.n > 0) {
         uint64_t tag = take_varint(&s);
-        switch (tag & 7) {
-        case WIRE_VARINT:
-            take_varint(&s);
-            break;
-        case WIRE_FIXED64:
-            take(&s, 8);
-            break;
-        case WIRE_FIXED32:
-            take(&s, 4);
-            break;
-        case WIRE_BYTES: {
-            struct span content = take(&s, take_varint(&s));
-            unsigned number = (unsigned)(tag >> 3);
-            if (!field_is_clean(protobuf_c_message_descriptor_get_field(message, number), content))
-                return false;
-            break;
+        if ((tag & 7) != WIRE_BYTES) {
+            if (!skip(&s, tag))
+                return true;
+            continue;
         }
-        default:
-            return true; /* no valid message: unpacking says so */
-        }
+        struct span content = take(&s, take_varint(&s));
+        unsigned number = (unsigned)(tag >> 3);
+        if (!field_is_clean(protobuf_c_message_descriptor_get_field(message, number), content))
+            return false;
     }
     return true;
+}
+
+uint64_t header_request_id(const uint8_t *bytes, size_t n)
+{
+    enum {
+        ID_TAG = 1 << 3 | WIRE_VARINT
+    };
+    struct span s = {bytes, n};
+    uint64_t id = 0;
+    while (s.n > 0) {
+        uint64_t tag = take_varint(&s);
+        if (tag == ID_TAG)
+            id = take_varint(&s);
+        else if (!skip(&s, tag))
+            return id;
+    }
+    return id;
 }
 
 bool header_request_strings_ok(const uint8_t *bytes, size_t n)
