@@ -153,6 +153,23 @@ static void a_connection_may_not_pile_up_pulls(void **state)
     assert_null(pull(f, &ask));
 }
 
+static void waiting_pulls_list_a_bounded_number_of_nodes(void **state)
+{
+    struct fixture *f = *state;
+    static uint64_t nodes[LIMIT_WAITING_PULL_IDS / 2 + 1];
+    struct pull_offer ask = {.job = "job", .nodes = nodes, .wait_ms = 500,
+                             .n_nodes = LIMIT_WAITING_PULL_IDS / 2};
+    assert_null(pull(f, &ask));
+    assert_null(pull(f, &ask));
+    ask.n_nodes = 1;
+    assert_code(pull(f, &ask), CODE_RESOURCE_EXHAUSTED);
+    ask.n_nodes = 0; /* all: no list */
+    assert_null(pull(f, &ask));
+    rig_advance(&f->rig, 500); /* they are answered, and the next may wait */
+    ask.n_nodes = LIMIT_WAITING_PULL_IDS / 2 + 1;
+    assert_null(pull(f, &ask));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup_job, teardown)
 
 int main(void)
@@ -167,6 +184,7 @@ int main(void)
         TEST(a_sum_out_of_range_is_refused_and_the_others_can_be_had),
         TEST(a_lost_connection_takes_its_pulls_along),
         TEST(a_connection_may_not_pile_up_pulls),
+        TEST(waiting_pulls_list_a_bounded_number_of_nodes),
     };
     return cmocka_run_group_tests_name("core: pull", tests, NULL, NULL);
 }
