@@ -144,6 +144,7 @@ void jobs_forget(struct core *core, struct job *job)
     list_each(link, &job->rounds)
     {
         struct round *round = list_entry(link, struct round, link);
+        heap_remove(&core->graces, &round->grace); /* nothing closes in a job that is gone */
         if (round->batch == NULL)
             round_free(core, round);
     }

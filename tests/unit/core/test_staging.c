@@ -181,6 +181,39 @@ static void a_deleted_job_gives_its_staging_to_who_waits(void **state)
     assert_int_equal(intake(f, 3), INTAKE_GRANTED);
 }
 
+static int setup_grace(void **state)
+{
+    if (setup_small(state) != 0)
+        return -1;
+    struct fixture *f = *state;
+    f->spec.name = "graced";
+    f->spec.quorum = 1;
+    f->spec.grace_ms = 100;
+    rig_create(&f->rig, 0, &f->spec);
+    return 0;
+}
+
+static void a_grace_ends_with_its_job_though_a_fold_is_under_way(void **state)
+{
+    struct fixture *f = *state;
+    struct push_offer o = offer_big(0, true);
+    o.job = "graced";
+    rig_push(&f->rig, 0, &o, body(1)); /* the quorum: the grace begins */
+    f->rig.hold_folds = true;
+    for (uint32_t p = 1; p <= 2; p++) { /* the second finds the staging full: an early fold */
+        o = offer_big(p, false);
+        o.job = "graced";
+        o.worker = 1;
+        rig_push(&f->rig, (int)p, &o, body(1));
+    }
+    assert_int_equal(intake(f, 2), INTAKE_WAITING);
+    assert_false(list_empty(&f->rig.folds));
+    rig_delete(&f->rig, 3, "graced");
+    rig_advance(&f->rig, 100);
+    rig_run_folds(&f->rig);
+    assert_true(core_idle(f->rig.core));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup_small, teardown)
 
 int main(void)
@@ -194,6 +227,8 @@ int main(void)
         TEST(a_deleted_job_gives_its_staging_to_who_waits),
         cmocka_unit_test_setup_teardown(nothing_hangs_when_nothing_can_free_memory,
                                         setup_no_accumulators, teardown),
+        cmocka_unit_test_setup_teardown(a_grace_ends_with_its_job_though_a_fold_is_under_way,
+                                        setup_grace, teardown),
     };
     return cmocka_run_group_tests_name("core: staging", tests, NULL, NULL);
 }
