@@ -11,6 +11,11 @@
 
 #include "fake_answers.h"
 
+static bool is_mute(const struct fake_faults *faults, const Gradfold__V1__Pull *pull)
+{
+    return faults->mute || (faults->mute_node != 0 && pull->nodes[0] == faults->mute_node);
+}
+
 static void dispatch(struct fake_wire *wire, const Gradfold__V1__Request *request, uint64_t body,
                      const struct fake_faults *faults)
 {
@@ -22,7 +27,7 @@ static void dispatch(struct fake_wire *wire, const Gradfold__V1__Request *reques
         fake_on_push(wire, request->id, request->push, faults);
         break;
     case GRADFOLD__V1__REQUEST__OP_PULL:
-        if (!faults->mute)
+        if (!is_mute(faults, request->pull))
             fake_on_pull(wire, request->id, request->pull);
         break;
     case GRADFOLD__V1__REQUEST__OP_DESCRIBE_JOB:

@@ -32,6 +32,7 @@ struct fake_faults {
     unsigned unavailable;    /* answer so many requests UNAVAILABLE */
     unsigned refuse_early;   /* answer so many pushes NOT_FOUND before their body is read */
     bool mute;               /* answer pulls not at all */
+    unsigned mute_node;      /* answer pulls of this node not at all; 0: none */
     bool backwards;          /* answer pushes in pairs, the second first */
     const uint8_t *nonsense; /* sent instead of the next answer, then cleared */
     size_t n_nonsense;

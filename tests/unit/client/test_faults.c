@@ -138,6 +138,19 @@ static void a_refusal_that_overtakes_the_body_leaves_the_connection_usable(void 
     assert_int_equal(fake_counters(f->server).connections, 1);
 }
 
+static void a_refusal_that_overtakes_the_body_is_final_even_if_the_body_is_cut(void **state)
+{
+    struct fixture *f = *state;
+    struct fake_faults faults = fake_no_faults();
+    faults.refuse_early = 1;
+    faults.connections = 1;
+    faults.cut_read = 3 * 1000 * 1000;
+    fixture_reconnect(f, &faults);
+    gf_push_args push = push_of(f, FAKE_ELEMENTS, 1);
+    assert_int_equal(gf_push(f->client, &push, NULL, &f->error), GF_NOT_FOUND);
+    assert_int_equal(fake_counters(f->server).applied, 0);
+}
+
 static void a_refused_push_takes_its_pull_along(void **state)
 {
     struct fixture *f = *state;
@@ -323,6 +336,7 @@ int main(void)
         TEST(order_survives_a_server_that_is_stopping),
         TEST(a_restarted_server_is_found_again),
         TEST(a_refusal_that_overtakes_the_body_leaves_the_connection_usable),
+        TEST(a_refusal_that_overtakes_the_body_is_final_even_if_the_body_is_cut),
         TEST(a_refused_push_takes_its_pull_along),
         TEST(delete_sent_twice_is_a_success),
         TEST(answers_that_are_no_frames_are_errors),

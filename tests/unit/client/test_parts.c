@@ -9,6 +9,8 @@
 
 #include "client/address.h"
 #include "client/backoff.h"
+#include "client/clock.h"
+#include "client/flight.h"
 #include "client/request.h"
 
 static void assert_address(const char *text, const char *host, const char *port)
@@ -106,6 +108,32 @@ static void scattered_memory_is_walked_in_any_steps(void **state)
     }
 }
 
+static void what_is_sent_again_keeps_its_place_among_what_was_never_sent(void **state)
+{
+    (void)state;
+    enum {
+        N = 4
+    };
+    gf_client client = {0};
+    struct request requests[N] = {0};
+    list_init(&client.queue);
+    list_init(&client.awaiting);
+    for (int i = 0; i < N; i++)
+        requests[i].deadline_ms = NEVER;
+    flight_add(&client, &requests[0]);
+    flight_add(&client, &requests[1]);
+    flight_sent(&client, &requests[0]);
+    flight_sent(&client, &requests[1]);
+    flight_add(&client, &requests[2]);
+    flight_add(&client, &requests[3]);
+    flight_requeue(&client, &requests[1]);
+    flight_requeue(&client, &requests[0]);
+    int i = 0;
+    list_each(link, &client.queue)
+        assert_ptr_equal(list_entry(link, struct request, link), &requests[i++]);
+    assert_int_equal(i, N);
+}
+
 static void codes_have_names_and_texts(void **state)
 {
     (void)state;
@@ -140,6 +168,7 @@ int main(void)
         cmocka_unit_test(pauses_double_up_to_the_limit_and_vary),
         cmocka_unit_test(two_clients_do_not_pause_in_step),
         cmocka_unit_test(scattered_memory_is_walked_in_any_steps),
+        cmocka_unit_test(what_is_sent_again_keeps_its_place_among_what_was_never_sent),
         cmocka_unit_test(codes_have_names_and_texts),
         cmocka_unit_test(dtypes_have_sizes_and_names),
     };

@@ -180,6 +180,48 @@ static void arguments_of_a_submitted_push_can_go_out_of_scope(void **state)
     assert_results(f, SIZE, 1);
 }
 
+/* Keeps somebody driving: a pull that is never answered. */
+static void *wait_in_vain(void *data)
+{
+    struct fixture *f = data;
+    float results[1];
+    gf_buffer buffer = {.data = results, .bytes = sizeof results, .node = 1};
+    gf_pull_args pull = {.size = sizeof pull,
+                         .job = "job",
+                         .buffers = &buffer,
+                         .n_buffers = 1,
+                         .no_wait = true,
+                         .timeout_ms = 1500};
+    gf_pull(f->client, &pull, NULL, NULL);
+    return NULL;
+}
+
+static void memory_is_free_when_an_operation_is_given_up_while_another_thread_drives(void **state)
+{
+    struct fixture *f = *state;
+    struct fake_faults faults = fake_no_faults();
+    gf_push_args push = push_of(f, FAKE_ELEMENTS / 4, 1);
+    pthread_t thread;
+    assert_ok(f, gf_push(f->client, &push, NULL, &f->error));
+    faults.mute_node = 1;
+    fake_set(f->server, &faults);
+    assert_int_equal(pthread_create(&thread, NULL, wait_in_vain, f), 0);
+    int64_t end = now_ms() + 1000;
+    for (long pause = 0; now_ms() < end; pause = (pause + 37000) % 1000000) {
+        gf_op *op;
+        size_t bytes = FAKE_ELEMENTS / 4 * sizeof(float);
+        float *mine = malloc(bytes);
+        gf_pull_args pull = pull_of(f, FAKE_ELEMENTS / 4);
+        f->buffer.data = mine;
+        assert_ok(f, gf_pull_submit(f->client, &pull, &op, &f->error));
+        nanosleep(&(struct timespec){.tv_nsec = pause}, NULL);
+        gf_op_free(op);
+        memset(mine, 0, bytes); /* whoever still writes to it is seen by the sanitizer */
+        free(mine);
+    }
+    pthread_join(thread, NULL);
+}
+
 static void a_closed_handle_cancels_what_is_in_flight(void **state)
 {
     struct fixture *f = *state;
@@ -215,6 +257,7 @@ int main(void)
         TEST(any_of_many_is_waited_for_until_none_is_left),
         TEST(an_operation_goes_on_while_nobody_waits),
         TEST(arguments_of_a_submitted_push_can_go_out_of_scope),
+        TEST(memory_is_free_when_an_operation_is_given_up_while_another_thread_drives),
         TEST(a_closed_handle_cancels_what_is_in_flight),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
