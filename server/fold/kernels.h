@@ -44,7 +44,8 @@ struct float_kernels {
 struct kernels {
     const char *name;
 
-    /* Sums of at most PLANE_ADDS_MAX contributions in planes, rounded to odd; special where that is not finite. */
+    /* Sums of at most PLANE_ADDS_MAX contributions in planes, rounded to odd; special where that
+     * is not finite. */
     void (*round_planes)(int64_t planes[][CHUNK], const double *special, double *out);
 
     struct float_kernels of[DTYPE_BF16 + 1]; /* by dtype */

@@ -2,9 +2,11 @@
  *
  * 1. What the accumulator holds goes into the words of each element.
  * 2. Contributions up to f32 go to planes first: eight 64-bit integers an element, each for 32
- * binades, into which a contribution is added whole. After 128 of them the planes are carried into
- * the words. Contributions to an f64 node go straight into the words.
- * 3. The words are divided and rounded once. If all contributions fit the planes, these are rounded instead.
+ *    binades, into which a contribution is added whole. After 128 of them the planes are carried
+ *    into the words. Contributions to an f64 node go straight into the words.
+ * 3. The words are divided and rounded once. If all contributions fit the planes, these are
+ *    rounded instead.
+ *
  * What is not finite is summed beside all this, and replaces the result. */
 
 #include "fold/slow.h"

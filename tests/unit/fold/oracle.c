@@ -101,20 +101,12 @@ static void divide(struct oracle *o, mpz_t quotient, const mpz_t numerator, cons
         mpz_add_ui(quotient, quotient, 1);
 }
 
-static uint64_t round_float(struct oracle *o, uint64_t n)
+/* |sum| / n in units of 2^place, to nearest: the smallest place that leaves the format's precision. */
+static int round_magnitude(struct oracle *o, mpz_t quotient, uint64_t n, int precision)
 {
-    struct format f = format_of(o->node);
-    int precision = f.fraction_bits + 1;
-    if (o->nan || (o->plus && o->minus))
-        return format_nan(f);
-    uint64_t sign = (uint64_t)1 << (f.fraction_bits + f.exponent_bits);
-    if (o->plus || o->minus)
-        return format_infinity(f) | (o->minus ? sign : 0);
     mpz_ptr size = o->scratch[0];
     mpz_ptr divisor = o->scratch[1];
-    mpz_ptr quotient = o->scratch[2];
     mpz_abs(size, o->sum);
-    /* The last place of the result is 2^place units: the smallest that leaves `precision` bits. */
     int place = (int)mpz_sizeinbase(size, 2) - (64 - __builtin_clzll(n)) - precision - 1;
     for (place = place < 0 ? 0 : place;; place++) {
         mpz_set_ui(divisor, n);
@@ -124,20 +116,38 @@ static uint64_t round_float(struct oracle *o, uint64_t n)
     }
     mpz_tdiv_q_2exp(divisor, divisor, (mp_bitcnt_t)precision);
     divide(o, quotient, size, divisor);
-    if (mpz_sgn(quotient) == 0)
-        return 0;
     /* Rounded up to the next power of two: the same number, one place higher. */
     if (mpz_sizeinbase(quotient, 2) > (size_t)precision) {
         mpz_tdiv_q_2exp(quotient, quotient, 1);
         place++;
     }
+    return place;
+}
+
+static uint64_t round_finite(struct oracle *o, struct format f, uint64_t n)
+{
+    mpz_ptr quotient = o->scratch[2];
+    int place = round_magnitude(o, quotient, n, f.fraction_bits + 1);
+    if (mpz_sgn(quotient) == 0)
+        return 0;
+    uint64_t sign = (uint64_t)(mpz_sgn(o->sum) < 0) << (f.fraction_bits + f.exponent_bits);
     uint64_t significand = mpz_get_ui(quotient);
     uint64_t implicit = (uint64_t)1 << f.fraction_bits;
     uint64_t exponent = significand < implicit ? 0 : (uint64_t)place + 1;
     if (exponent >= exponent_mask(f))
-        return format_infinity(f) | (mpz_sgn(o->sum) < 0 ? sign : 0);
-    return (significand & (implicit - 1)) | exponent << f.fraction_bits |
-           (mpz_sgn(o->sum) < 0 ? sign : 0);
+        return format_infinity(f) | sign;
+    return (significand & (implicit - 1)) | exponent << f.fraction_bits | sign;
+}
+
+static uint64_t round_float(struct oracle *o, uint64_t n)
+{
+    struct format f = format_of(o->node);
+    if (o->nan || (o->plus && o->minus))
+        return format_nan(f);
+    uint64_t minus = (uint64_t)o->minus << (f.fraction_bits + f.exponent_bits);
+    if (o->plus || o->minus)
+        return format_infinity(f) | minus;
+    return round_finite(o, f, n);
 }
 
 static uint64_t round_integer(struct oracle *o, uint64_t n, bool *in_range)

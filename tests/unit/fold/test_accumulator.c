@@ -1,4 +1,5 @@
-/* What an accumulator promises beside its sums: repetition, floors, budgets, and the edges of counts. */
+/* What an accumulator promises beside its sums: repetition, floors, budgets, and the edges of
+ * counts. */
 
 #include <stdlib.h>
 #include <string.h>
@@ -142,8 +143,8 @@ static void no_contributions_read_as_zero(void **state)
     assert_memory_equal(f->out, zero, sizeof zero);
 }
 
-/* More contributions than tier 1 may hold of f64, and more than f64 divides exactly: one element, added many
- * times by repeating one tensor. */
+/* More contributions than tier 1 may hold of f64, and more than f64 divides exactly: one
+ * element, added many times by repeating one tensor. */
 static void counts_beyond_the_fast_arithmetic_are_exact(void **state)
 {
     (void)state;
@@ -175,6 +176,42 @@ static void counts_beyond_the_fast_arithmetic_are_exact(void **state)
     assert_true(odd > 67108863.5 && odd < 67108863.51);
 }
 
+/* A plane takes 256 of the largest values, and no more: 2^24 - 1 shifted by 31, all of one sign.
+ * Two tiny values make the sum need tier 2. */
+static void planes_are_carried_before_they_overflow(void **state)
+{
+    (void)state;
+    enum {
+        MANY = 600
+    };
+    static const float large = 0x1.fffffep+33F; /* in units of 2^(-149 + 159); 159 % 32 = 31 */
+    static const float tiny[2] = {0x1p-149F, 0x1p-60F};
+    struct tensor tensors[MANY + 4];
+    struct tensor opposite[MANY + 4];
+    const float minus = -large;
+    for (size_t k = 0; k < MANY; k++) {
+        tensors[k] = (struct tensor){&large, DTYPE_F32};
+        opposite[k] = (struct tensor){&minus, DTYPE_F32};
+    }
+    for (size_t n = 100; n <= MANY; n += 4) {
+        float out;
+        float expected = (float)(0x1.fffffep+33 * (double)n);
+        for (size_t k = 0; k < 2; k++)
+            tensors[n + k] = opposite[n + k] = (struct tensor){&tiny[k], DTYPE_F32};
+        struct terms terms = {.tensors = tensors, .count = n + 2, .first = 0};
+        assert_true(fold_read(&f32_sum, NULL, &terms, n + 2, 1, &out, 0, 1));
+        assert_memory_equal(&out, &expected, sizeof out);
+        terms.tensors = opposite;
+        expected = -expected;
+        assert_true(fold_read(&f32_sum, NULL, &terms, n + 2, 1, &out, 0, 1));
+        assert_memory_equal(&out, &expected, sizeof out);
+        for (size_t k = 0; k < 2; k++) {
+            tensors[n + k] = tensors[0];
+            opposite[n + k] = opposite[0];
+        }
+    }
+}
+
 #define WITH_FIXTURE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -185,6 +222,7 @@ int main(void)
         WITH_FIXTURE(promotions_wait_for_memory),
         WITH_FIXTURE(a_budget_too_small_gives_no_accumulator),
         WITH_FIXTURE(no_contributions_read_as_zero),
+        cmocka_unit_test(planes_are_carried_before_they_overflow),
         cmocka_unit_test(counts_beyond_the_fast_arithmetic_are_exact),
     };
     return cmocka_run_group_tests_name("accumulator", tests, NULL, NULL);

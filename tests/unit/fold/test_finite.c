@@ -1,4 +1,5 @@
-/* fold_find_non_finite: the first one, wherever it is, in every dtype and by every instruction set. */
+/* fold_find_non_finite: the first one, wherever it is, in every dtype and by every instruction
+ * set. */
 
 #include <stdlib.h>
 #include <string.h>

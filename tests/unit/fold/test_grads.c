@@ -189,7 +189,8 @@ static void adding_equals_reading_all_in_one_pass(void **state)
     assert_memory_equal(one_pass, added, sizeof added);
 }
 
-/* The sum of the second block needs tier 2, for which there is no memory: the first must not change either. */
+/* The sum of the second block needs tier 2, for which there is no memory: the first must not
+ * change either. */
 static void without_memory_nothing_changes(void **state)
 {
     struct fixture *f = *state;

@@ -58,7 +58,9 @@ static uint64_t any_float(struct random *r, enum values kind, struct format f)
     case VALUES_SUBNORMAL:
         return with_exponent(r, f, random_from(r, -2, 2));
     case VALUES_HUGE:
-        return with_exponent(r, f, exponent_max(f) - random_from(r, 0, 30));
+        if (random_one_in(r, 4))
+            return sign | (format_infinity(f) - 1);
+        return with_exponent(r, f, exponent_max(f) - random_from(r, 0, 60));
     case VALUES_ZERO:
         return random_one_in(r, 5) ? sign | 1 : sign;
     case VALUES_SPECIAL:
@@ -91,6 +93,67 @@ static void near_tie(struct random *r, const enum dtype *from, uint64_t *bits, u
         else
             bits[k] = random_one_in(r, 2) ? sign | 1 : with_exponent(r, g, half - 60);
     }
+}
+
+/* integer · 2^exponent, which must be a normal number. */
+static uint64_t encode(struct format f, uint64_t integer, int exponent)
+{
+    if (integer == 0)
+        return 0;
+    int top = 63 - __builtin_clzll(integer);
+    int shift = f.fraction_bits - top;
+    uint64_t significand = shift >= 0 ? integer << shift : integer >> -shift;
+    uint64_t fraction = significand & (((uint64_t)1 << f.fraction_bits) - 1);
+    int biased = exponent + top + (1 << (f.exponent_bits - 1)) - 1;
+    return (uint64_t)biased << f.fraction_bits | fraction;
+}
+
+/* 1 / n modulo 2^64, for odd n (Newton). */
+static uint64_t inverse(uint64_t n)
+{
+    uint64_t x = n;
+    for (int i = 0; i < 6; i++)
+        x *= 2 - n * x;
+    return x;
+}
+
+/* n · m, where m is half-way between two numbers, in two parts, and a crumb. For odd n the
+ * second part is often 1 or 3, so that a crumb that it can just hold beside itself is lost in a
+ * quotient of as many bits. */
+static void near_mean_tie(struct random *r, enum dtype node, uint64_t *bits, unsigned n)
+{
+    struct format f = format_of(node);
+    uint64_t m = (uint64_t)1 << (f.fraction_bits + 1) | 1;
+    m |= random_bits(r) & (((uint64_t)1 << f.fraction_bits) - 1) << 1;
+    int cut = 63 - __builtin_clzll(m * n) - f.fraction_bits;
+    uint64_t low = ((uint64_t)1 << cut) - 1;
+    if (n % 2 == 1 && random_one_in(r, 2))
+        m = (m & ~low) | ((random_one_in(r, 2) ? 1 : 3) * inverse(n) & low);
+    uint64_t product = m * n;
+    cut = 63 - __builtin_clzll(product) - f.fraction_bits;
+    int exponent = f.exponent_bits == 5 ? -8 : random_from(r, -40, 40);
+    uint64_t sign = random_bits(r) >> 63 << (f.exponent_bits + f.fraction_bits);
+    for (unsigned k = 0; k < n; k++)
+        bits[k] = 0;
+    bits[0] = sign | encode(f, product, exponent);
+    if (n > 1)
+        bits[1] = sign ^ encode(f, product & (((uint64_t)1 << cut) - 1), exponent);
+    if (n > 2 && random_one_in(r, 2)) {
+        uint64_t crumb = random_bits(r) >> 63 << (f.exponent_bits + f.fraction_bits);
+        if (f.exponent_bits == 5)
+            crumb |= 1;
+        else
+            crumb |= encode(f, 1, exponent - random_from(r, 1, f.fraction_bits + 2));
+        bits[2] = crumb;
+    }
+}
+
+static bool all_equal(const enum dtype *from, enum dtype node, unsigned n)
+{
+    for (unsigned k = 0; k < n; k++)
+        if (from[k] != node)
+            return false;
+    return true;
 }
 
 /* Pairs that cancel, and what is left. */
@@ -132,7 +195,9 @@ void values_fill(struct random *r, enum values kind, enum dtype node, const enum
     if (!dtype_is_float(node))
         for (unsigned k = 0; k < n; k++)
             bits[k] = any_integer(r, kind, from[k]);
-    else if (kind == VALUES_NEAR_TIE)
+    else if (kind == VALUES_NEAR_MEAN_TIE && all_equal(from, node, n))
+        near_mean_tie(r, node, bits, n);
+    else if (kind == VALUES_NEAR_TIE || kind == VALUES_NEAR_MEAN_TIE)
         near_tie(r, from, bits, n);
     else if (kind == VALUES_CANCEL)
         cancel(r, from, bits, n);

@@ -13,6 +13,7 @@ enum values {
     VALUES_ANY_BITS,
     VALUES_SUBNORMAL,
     VALUES_NEAR_TIE,
+    VALUES_NEAR_MEAN_TIE, /* the mean is a tie, or next to one */
     VALUES_CANCEL,
     VALUES_HUGE,
     VALUES_ZERO,
