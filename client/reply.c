@@ -25,6 +25,11 @@ bool reply_nonsense(gf_client *client, struct request *request, const gf_error *
 /* Id 0: the server could not follow our stream, or has no room for a connection. */
 static bool broken_off(gf_client *client, const gf_error *reason)
 {
+    gf_error nonsense;
+    if (reason->code == GF_OK) { /* nothing that was asked for has succeeded */
+        report(&nonsense, GF_CLIENT_PROTOCOL, "an answer to no request");
+        reason = &nonsense;
+    }
     if (reason->code == GF_UNAVAILABLE || reason->code == GF_RESOURCE_EXHAUSTED) {
         connection_lost(client, reason);
         return false;

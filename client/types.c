@@ -31,8 +31,9 @@ static const struct {
 
 static int own_index(gf_code code)
 {
-    int i = (int)code - (int)GF_CLIENT_UNREACHABLE;
-    return i >= 0 && i < (int)(sizeof own / sizeof *own) ? i : -1;
+    int first = (int)GF_CLIENT_UNREACHABLE;
+    int n = (int)(sizeof own / sizeof *own);
+    return (int)code >= first && (int)code - first < n ? (int)code - first : -1;
 }
 
 const char *gf_code_name(gf_code code)
