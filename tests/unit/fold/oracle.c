@@ -101,7 +101,7 @@ static void divide(struct oracle *o, mpz_t quotient, const mpz_t numerator, cons
         mpz_add_ui(quotient, quotient, 1);
 }
 
-/* |sum| / n in units of 2^place, to nearest: the smallest place that leaves the format's precision. */
+/* |sum| / n in units of 2^place, to nearest: the smallest place that leaves the precision. */
 static int round_magnitude(struct oracle *o, mpz_t quotient, uint64_t n, int precision)
 {
     mpz_ptr size = o->scratch[0];
