@@ -160,8 +160,10 @@ static void a_refused_push_takes_its_pull_along(void **state)
     fake_set(f->server, &faults);
     gf_push_args push = push_of(f, 10, 1);
     gf_pull_args pull = pull_of(f, 10);
+    int64_t begun = now_ms();
     gf_code code = gf_push_pull(f->client, &push, &pull, NULL, NULL, &f->error);
     assert_int_equal(code, GF_NOT_FOUND);
+    assert_true(now_ms() - begun < 10000); /* not until the pull's deadline */
     assert_string_equal(f->error.message, "no such job");
 }
 
