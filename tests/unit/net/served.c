@@ -49,17 +49,17 @@ static void on_turn(uv_prepare_t *turn)
 static void on_call(uv_async_t *call)
 {
     struct served *t = call->data;
-    if (t->function == NULL)
-        return;
-    t->function(t);
-    t->function = NULL;
+    void (*function)(struct served *) = atomic_exchange(&t->function, NULL);
+    if (function == NULL)
+        return; /* libuv may wake without a reason */
+    function(t);
     uv_sem_post(&t->called);
 }
 
 static void call(struct served *t, void (*function)(struct served *), int which)
 {
     t->which = which;
-    t->function = function;
+    atomic_store(&t->function, function);
     uv_async_send(&t->call);
     uv_sem_wait(&t->called);
 }
@@ -81,7 +81,7 @@ void served_start(struct served *t, unsigned n)
     uv_prepare_init(&t->loop, &t->turn);
     t->turn.data = t;
     uv_prepare_start(&t->turn, on_turn);
-    t->function = NULL;
+    atomic_init(&t->function, NULL);
     t->n = t->running = n;
     for (unsigned i = 0; i < n; i++) {
         t->server[i] = server_new(&t->loop, &t->options, "test", NULL, on_stopped, t);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <uv.h>
 
 #include "core/core.h"
@@ -16,7 +17,7 @@ enum {
 struct served {
     uv_loop_t loop;
     uv_async_t call; /* runs `function` in the loop's thread */
-    void (*function)(struct served *served);
+    _Atomic(void (*)(struct served *)) function; /* also orders what both threads touch */
     uv_sem_t called;
     int which;               /* the server that the function is about */
     struct core_stats stats; /* of server 0, as served_wait() saw them last */
