@@ -243,15 +243,6 @@ static uint64_t drop_terms(struct core *core, struct round *round, struct slot *
     return freed;
 }
 
-static void free_sum(struct core *core, struct slot *slot)
-{
-    if (slot->sum == NULL)
-        return;
-    accumulator_free(slot->sum);
-    slot->sum = NULL;
-    core->accumulators_freed++;
-}
-
 static uint64_t finish_early(struct core *core, struct round *round, struct fold_item *item)
 {
     uint64_t taken = item->terms.count;
@@ -264,7 +255,7 @@ static void finish_read(struct core *core, struct round *round, struct fold_item
 {
     struct slot *slot = item->slot;
     drop_terms(core, round, slot, item->terms.count);
-    free_sum(core, slot);
+    round_free_sum(core, slot);
     slot->complete = true;
     slot->out_of_range = atomic_load(&item->failed);
     round->out_of_range += slot->out_of_range;

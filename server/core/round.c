@@ -80,6 +80,15 @@ void round_discard_held(struct core *core, struct round *round)
         core->stats.pushes_discarded += free_pushes(core, &round->held[w]);
 }
 
+void round_free_sum(struct core *core, struct slot *slot)
+{
+    if (slot->sum == NULL)
+        return;
+    accumulator_free(slot->sum);
+    slot->sum = NULL;
+    core->accumulators_freed++;
+}
+
 void round_free(struct core *core, struct round *round)
 {
     must(list_empty(&round->pulls) && round->batch == NULL);
@@ -91,7 +100,7 @@ void round_free(struct core *core, struct round *round)
     free_pushes(core, &round->staged);
     round_discard_held(core, round);
     for (size_t i = 0; i < round->job->tape.size; i++)
-        accumulator_free(round->slots[i].sum);
+        round_free_sum(core, &round->slots[i]);
     if (round->state == ROUND_CLOSING)
         core->closing--;
     keys_free(&round->keys);

@@ -85,6 +85,9 @@ struct round {
 /* NULL without memory. */
 struct round *round_new(struct job *job, uint64_t number, uint64_t now_ms);
 
+/* Frees the slot's accumulator, if it has one; those who lack memory may try again. */
+void round_free_sum(struct core *core, struct slot *slot);
+
 /* Forgets the round and every push in it. No pull may be waiting and no fold be running. */
 void round_free(struct core *core, struct round *round);
 
