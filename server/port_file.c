@@ -8,10 +8,16 @@
 static bool write_lines(const struct server *s, FILE *file)
 {
     struct address address;
-    for (unsigned i = 0; server_address(s, i, &address); i++)
+    for (unsigned i = 0; i < s->options->n_listen; i++) {
+        if (!server_address(s, i, &address))
+            return false;
         fprintf(file, "listen %s\n", address.text);
-    if (server_admin_address(s, &address))
+    }
+    if (s->options->has_admin) {
+        if (!server_admin_address(s, &address))
+            return false;
         fprintf(file, "admin %s\n", address.text);
+    }
     return fflush(file) == 0 && !ferror(file);
 }
 

@@ -17,9 +17,8 @@ struct server {
     struct update update;
     const struct event *current; /* the event of the step at hand */
     bool stepping;
-    struct event *queue; /* raised while actions are carried out */
-    size_t queue_n, queue_capacity;
-    unsigned folds; /* on the pool */
+    struct list answers; /* struct action.link: over, their events follow */
+    unsigned folds;      /* on the pool */
     uv_timer_t wake;
     uint64_t wake_at_ms;
     uv_timer_t stop_timer;
@@ -36,8 +35,8 @@ struct server {
 /* Milliseconds, monotonic, on the scale of uv_now(). */
 uint64_t server_now_ms(void);
 
-/* Of a net_config: steps the core with the event, and with all that come of it. From within a step:
- * the event waits for its turn, and must borrow nothing. */
+/* Of a net_config: steps the core with the event, and with all that come of it. From within a step
+ * only the EVENT_SENT of a pull whose reply is being carried out: it waits for its turn. */
 void server_submit(void *ctx, const struct event *event);
 
 void server_on_wake(uv_timer_t *timer);

@@ -71,6 +71,7 @@ struct server *server_new(uv_loop_t *loop, const struct server_options *options,
     s->stopped = stopped;
     s->ctx = ctx;
     s->wake_at_ms = NO_WAKE;
+    list_init(&s->answers);
     if (!make_parts(s)) {
         core_free(s->core);
         free(s);
@@ -169,9 +170,8 @@ bool server_address(const struct server *s, unsigned i, struct address *address)
 bool server_admin_address(const struct server *s, struct address *address)
 {
     struct sockaddr_storage storage;
-    if (!s->admin)
+    if (!s->admin || !admin_address(s->admin, &storage))
         return false;
-    admin_address(s->admin, &storage);
     set_address(address, &storage);
     return true;
 }
@@ -187,7 +187,6 @@ static void on_handle_closed(uv_handle_t *handle)
     void *ctx = s->ctx;
     log_info(s->log, LOG_GROUP_SERVER, "stopped", LOG_NONE);
     core_free(s->core);
-    free(s->queue);
     free(s);
     stopped(ctx);
 }

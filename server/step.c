@@ -1,10 +1,13 @@
 /* The core is stepped, and its actions are carried out in their order.
  *
- * An event that is raised while actions are carried out waits in a queue: the core is never stepped
- * from within a step, and what an action points to stays valid until all actions are done. */
+ * An event that is raised while actions are carried out waits: the core is never stepped from within
+ * a step, and what an action points to stays valid until all actions are done. Such an event is
+ * always the answer to an action about something that is lent until then, so it waits in the
+ * action's own link: no memory is needed, and nothing can fail. */
 #include <stdlib.h>
 
 #include "core/batch.h"
+#include "core/pull.h"
 #include "root.h"
 
 struct fold_work {
@@ -18,15 +21,25 @@ uint64_t server_now_ms(void)
     return uv_hrtime() / 1000000;
 }
 
-/* A few dozen bytes: whoever does not get them cannot keep any promise. */
-static void enqueue(struct server *s, const struct event *event)
+/* The action is over: its event follows when all actions of this step are carried out. */
+static void answer_later(struct server *s, struct action *action)
 {
-    if (s->queue_n == s->queue_capacity) {
-        s->queue_capacity = s->queue_capacity ? 2 * s->queue_capacity : 16;
-        s->queue = realloc(s->queue, s->queue_capacity * sizeof *s->queue);
-        must(s->queue);
+    list_remove(&action->link);
+    list_append(&s->answers, &action->link);
+}
+
+/* What an action leads to when it is over. */
+static struct event answer_to(const struct action *action)
+{
+    switch (action->kind) {
+    case ACTION_PERSIST:
+        return (struct event){.kind = EVENT_PERSISTED, .push = action->push};
+    case ACTION_FOLD:
+        return (struct event){.kind = EVENT_FOLDED, .task = action->task};
+    default: /* the reply of a pull that could not be sent */
+        must(action->kind == ACTION_REPLY && action->reply->pull);
+        return (struct event){.kind = EVENT_SENT, .pull = action->reply->pull};
     }
-    s->queue[s->queue_n++] = *event;
 }
 
 /* -- Folds -- */
@@ -48,24 +61,25 @@ static void on_folded(uv_work_t *work, int status)
     server_submit(s, &event);
 }
 
-static void start_fold(struct server *s, struct fold_task *task)
+/* False when it cannot be done elsewhere. */
+static bool start_fold(struct server *s, struct fold_task *task)
 {
     struct fold_work *fold = malloc(sizeof *fold);
-    if (fold) {
-        *fold = (struct fold_work){.server = s, .task = task};
-        fold->work.data = fold;
-        s->folds++;
-        uv_queue_work(s->loop, &fold->work, on_fold, on_folded);
-        return;
+    if (!fold)
+        return false;
+    *fold = (struct fold_work){.server = s, .task = task};
+    fold->work.data = fold;
+    if (uv_queue_work(s->loop, &fold->work, on_fold, on_folded) != 0) {
+        free(fold);
+        return false;
     }
-    /* No memory to have it done elsewhere. */
-    fold_task_run(task);
-    enqueue(s, &(struct event){.kind = EVENT_FOLDED, .task = task});
+    s->folds++;
+    return true;
 }
 
 /* -- Actions -- */
 
-static void carry_out(struct server *s, const struct action *action)
+static void carry_out(struct server *s, struct action *action)
 {
     switch (action->kind) {
     case ACTION_REPLY:
@@ -76,10 +90,13 @@ static void carry_out(struct server *s, const struct action *action)
         net_grant(s->net, action->granted);
         break;
     case ACTION_PERSIST: /* there is no store: what is in memory is all the durability there is */
-        enqueue(s, &(struct event){.kind = EVENT_PERSISTED, .push = action->push});
+        answer_later(s, action);
         break;
     case ACTION_FOLD:
-        start_fold(s, action->task);
+        if (!start_fold(s, action->task)) {
+            fold_task_run(action->task);
+            answer_later(s, action);
+        }
         break;
     case ACTION_ROUND_CLOSED:
         journal_round(s, action->round);
@@ -114,18 +131,20 @@ static void step(struct server *s, struct event *event)
 void server_submit(void *ctx, const struct event *event)
 {
     struct server *s = ctx;
+    struct list *link;
     if (s->stepping) {
-        enqueue(s, event);
+        must(event->kind == EVENT_SENT);
+        answer_later(s, &event->pull->action);
         return;
     }
-    struct event first = *event;
+    struct event next = *event;
     s->stepping = true;
-    step(s, &first);
-    for (size_t i = 0; i < s->queue_n; i++) {
-        struct event next = s->queue[i]; /* the queue may grow meanwhile */
+    step(s, &next);
+    while ((link = list_first(&s->answers))) {
+        list_remove(link);
+        next = answer_to(list_entry(link, struct action, link));
         step(s, &next);
     }
-    s->queue_n = 0;
     s->stepping = false;
 }
 

@@ -165,11 +165,11 @@ void admin_set_state(struct admin *admin, enum admin_state state)
     admin->world.state = state;
 }
 
-void admin_address(const struct admin *admin, struct sockaddr_storage *address)
+bool admin_address(const struct admin *admin, struct sockaddr_storage *address)
 {
     socklen_t length = sizeof *address;
     memset(address, 0, sizeof *address);
-    must(getsockname(admin->acceptor.fd, (struct sockaddr *)address, &length) == 0);
+    return getsockname(admin->acceptor.fd, (struct sockaddr *)address, &length) == 0;
 }
 
 void admin_stop(struct admin *admin, void (*closed)(void *context), void *context)

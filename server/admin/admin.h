@@ -63,8 +63,9 @@ MUST_USE struct admin *admin_new(uv_loop_t *loop, const struct admin_config *con
 /* What /readyz says. */
 void admin_set_state(struct admin *admin, enum admin_state state);
 
-/* The address that is listened on, with the port that the system chose. */
-void admin_address(const struct admin *admin, struct sockaddr_storage *address);
+/* The address that is listened on, with the port that the system chose; false: the system does not
+ * say. */
+bool admin_address(const struct admin *admin, struct sockaddr_storage *address);
 
 /* Accepts no more, lets answers in progress end for limits.stop_ms, then closes everything and
  * calls closed(context), once, from the loop; the admin is gone by then. Not to be called twice. */

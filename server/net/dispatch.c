@@ -90,9 +90,29 @@ void dispatch(struct connection *c, const uint8_t *header, size_t n)
 
 /* -- Replies -- */
 
+/* Something has happened that a refusal would deny. */
+static bool has_effect(const struct reply *reply)
+{
+    switch (reply->request) {
+    case REQUEST_PUSH:
+    case REQUEST_CREATE_JOB:
+    case REQUEST_DELETE_JOB:
+    case REQUEST_CLOSE_ROUND:
+        return reply->error.code == CODE_OK;
+    default:
+        return false;
+    }
+}
+
+/* The reply cannot be sent. What must not be denied is left unsaid: the peer loses its connection,
+ * and a retry is told. */
 static void refuse_instead(struct connection *c, const struct reply *reply,
                            const struct error *error)
 {
+    if (has_effect(reply)) {
+        c->broken = true;
+        return;
+    }
     dispatch_refuse(c, reply->request_id, error);
     if (reply->error.code == CODE_OK && reply->request == REQUEST_PULL)
         c->sender.give_back(&c->sender, reply->pull);
