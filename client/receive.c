@@ -76,7 +76,9 @@ static bool take_header(gf_client *client)
         return true;
     if (event == FRAME_HEADER)
         return reply_received(client);
-    report(&reason, GF_CLIENT_PROTOCOL, "%s", error.message);
+    report(&reason,
+           error.code == CODE_RESOURCE_EXHAUSTED ? GF_CLIENT_NO_MEMORY : GF_CLIENT_PROTOCOL, "%s",
+           error.message);
     return reply_nonsense(client, connection->greeting, &reason);
 }
 

@@ -154,7 +154,8 @@ bool reply_received(gf_client *client)
                                             prefix.header_bytes, &response, &error);
     if (code != CODE_OK) {
         gf_error reason;
-        report(&reason, GF_CLIENT_PROTOCOL, "%s", error.message);
+        report(&reason, code == CODE_RESOURCE_EXHAUSTED ? GF_CLIENT_NO_MEMORY : GF_CLIENT_PROTOCOL,
+               "%s", error.message);
         return reply_nonsense(client, connection->greeting, &reason);
     }
     return dispatch(client, response);
