@@ -101,6 +101,8 @@ void check_step(struct sim *sim)
     if (s.folds_running == 0 && sim->persisting == 0)
         check_quiet(sim, &s);
     sim->stats = s;
+    sim->early_folds = s.folds_early;
+    sim->discarded = s.pushes_discarded;
 }
 
 /* -- The end -- */

@@ -136,6 +136,7 @@ bool expect_pulled(struct sim *sim, struct request *r, const struct reply *reply
     switch (code) {
     case CODE_OK:
         sim->pulls_answered++;
+        sim->early_pulls += !closed;
         r->pull = reply->pull;
         r->state = reply->pull->state;
         return ready && !r->admitted->deleted && reply->pull->number == r->round &&

@@ -54,6 +54,9 @@ static void add(struct series *s, const struct sim *sim)
     s->cuts += sim->cuts;
     s->deaths += sim->deaths;
     s->repeats += sim->repeats;
+    s->early_folds += sim->early_folds;
+    s->early_pulls += sim->early_pulls;
+    s->discarded += sim->discarded;
 }
 
 bool series_run(struct series *series, uint64_t from, uint64_t seeds, bool trace)
@@ -95,4 +98,7 @@ void series_print(const struct series *s)
            s->accepted, s->duplicates, s->refused, s->rounds, s->pulls);
     printf("%" PRIu64 " connections cut, %" PRIu64 " workers died, %" PRIu64 " pushes repeated\n",
            s->cuts, s->deaths, s->repeats);
+    printf("%" PRIu64 " early folds, %" PRIu64 " pulls answered before the close, %" PRIu64
+           " pushes discarded by a quorum\n",
+           s->early_folds, s->early_pulls, s->discarded);
 }

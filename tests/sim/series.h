@@ -9,6 +9,7 @@ struct series {
     uint64_t simulated_ms;
     double seconds;
     uint64_t accepted, duplicates, refused, rounds, pulls, cuts, deaths, repeats;
+    uint64_t early_folds, early_pulls, discarded;
 };
 
 /* Plays seeds from … from + seeds - 1; false at the first failure, whose seed and reason are

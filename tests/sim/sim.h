@@ -28,7 +28,7 @@ enum {
 struct request {
     struct wire *wire;
     struct worker *worker; /* NULL: mischief's */
-    bool echo;             /* a copy on a wire of its own, sent by who knows whom */
+    bool echo;             /* nobody waits for its answer: a copy, or an early pull */
     uint64_t id;
     enum event_kind kind;
     const struct plan_job *job;
@@ -153,6 +153,7 @@ struct sim {
     char failure[640];
     uint64_t events;
     uint64_t accepted, duplicates, refused, rounds, pulls_answered, cuts, deaths, repeats;
+    uint64_t early_folds, early_pulls, discarded;
 };
 
 /* -- sim.c -- */

@@ -113,6 +113,21 @@ static void send_push(struct sim *sim, struct worker *w, struct message *m)
         send_again(sim, w, m);
 }
 
+/* A node that may be complete before the round closes, for what the worker computes next. */
+static void pull_early(struct sim *sim, struct worker *w)
+{
+    struct request *r = request_new(sim, w, EVENT_PULL, w->job);
+    r->echo = true;
+    r->nodes[0] = sim_below(sim, w->job->spec.n_nodes);
+    r->ask = (struct pull_offer){.job = w->job->name,
+                                 .has_round = true,
+                                 .round = w->round,
+                                 .nodes = r->nodes,
+                                 .n_nodes = 1,
+                                 .wait_ms = 1 + sim_below(sim, 1000)};
+    wire_send(sim, w->wire, r);
+}
+
 static bool all_settled(const struct worker *w)
 {
     for (unsigned k = 0; k < w->job->pushes; k++)
@@ -129,6 +144,8 @@ static void push_turn(struct sim *sim, struct worker *w)
         if (!w->pipelines && w->outstanding > 0)
             return;
         send_push(sim, w, w->messages[w->cursor]);
+        if (sim_below(sim, 4) == 0 && wire_has_room(w->wire))
+            pull_early(sim, w);
     }
     if (!all_settled(w) || w->outstanding > 0)
         return;
@@ -268,7 +285,7 @@ static void heard_push(struct sim *sim, struct worker *w, const struct request *
 
 static void heard_pull(struct sim *sim, struct worker *w, const struct request *r)
 {
-    if (w->phase != WORKER_PULLS || r->ask.round != w->round)
+    if (w->phase != WORKER_PULLS || r->ask.round != w->round || r->echo)
         return;
     switch (r->code) {
     case CODE_OK:
