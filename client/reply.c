@@ -105,6 +105,12 @@ static bool accepted(gf_client *client, struct request *request,
     return true;
 }
 
+/* Codes from 100 on are the library's own: no server may speak in its name. */
+static bool is_server_code(int code)
+{
+    return code >= 0 && code < GF_CLIENT_UNREACHABLE;
+}
+
 static void status_of(const Gradfold__V1__Response *response, gf_error *error)
 {
     const Gradfold__V1__Status *status = response->status;
@@ -127,8 +133,8 @@ static bool dispatch(gf_client *client, const Gradfold__V1__Response *response)
 {
     gf_error status;
     struct request *request = addressee(client, response->id);
-    if (response->status == NULL) {
-        report(&status, GF_CLIENT_PROTOCOL, "an answer without a status");
+    if (response->status == NULL || !is_server_code((int)response->status->code)) {
+        report(&status, GF_CLIENT_PROTOCOL, "an answer without a status, or with a strange one");
         return reply_nonsense(client, request, &status);
     }
     status_of(response, &status);

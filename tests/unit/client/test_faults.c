@@ -269,6 +269,9 @@ static void answers_to_something_else_are_errors(void **state)
     answer.response.status = NULL;
     assert_answer_is_nonsense(f, &answer, 0);
     right_answer(&answer, 3);
+    answer.status.code = (Gradfold__V1__Code)GF_CLIENT_CANCELLED; /* the library's own */
+    assert_answer_is_nonsense(f, &answer, 0);
+    right_answer(&answer, 3);
     answer.response.result_case = GRADFOLD__V1__RESPONSE__RESULT__NOT_SET;
     assert_answer_is_nonsense(f, &answer, 0);
     right_answer(&answer, 3);
