@@ -202,8 +202,9 @@ struct message *message_flawed(const struct message *like, enum flaw flaw, uint6
         m->offer.checksum = XXH3_64bits(m->body, m->offer.body_bytes) + 1;
         m->checksum_wrong = true;
     }
+    bool audited = node == AUDIT_NODE && job->spec.non_finite == NON_FINITE_PROPAGATE;
     if (flaw == FLAW_NON_FINITE && dtype_is_float((enum dtype)m->contributions[0].dtype) &&
-        elements_of(m, 0) > 0 && job->nodes[node].requires_grad) {
+        elements_of(m, 0) > 0 && job->nodes[node].requires_grad && !audited) {
         enum dtype dtype = (enum dtype)m->contributions[0].dtype;
         bits_store(dtype, m->body, elements_of(m, 0) - 1, format_infinity(format_of(dtype)));
         m->offer.has_checksum = false;
