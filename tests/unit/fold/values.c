@@ -189,10 +189,27 @@ static uint64_t any_integer(struct random *r, enum values kind, enum dtype dtype
     return dtype == DTYPE_I32 ? x & UINT32_MAX : x;
 }
 
+/* Pairs of x and -x - 1, so that the sum stays in range however large its terms; one without a
+ * partner takes it to the upper limit. */
+static void balanced_integers(struct random *r, const enum dtype *from, uint64_t *bits, unsigned n)
+{
+    for (unsigned k = 0; k < n; k++) {
+        uint64_t mask = from[k] == DTYPE_I32 ? UINT32_MAX : UINT64_MAX;
+        if (k % 2 == 1 && from[k] == from[k - 1])
+            bits[k] = ~bits[k - 1] & mask;
+        else if (k + 1 < n && from[k] == from[k + 1] && k % 2 == 0)
+            bits[k] = random_bits(r) & mask;
+        else
+            bits[k] = k + 1 == n ? (mask >> 1) - random_below(r, 2) : 0;
+    }
+}
+
 void values_fill(struct random *r, enum values kind, enum dtype node, const enum dtype *from,
                  uint64_t *bits, unsigned n)
 {
-    if (!dtype_is_float(node))
+    if (!dtype_is_float(node) && kind % 5 == 4)
+        balanced_integers(r, from, bits, n);
+    else if (!dtype_is_float(node))
         for (unsigned k = 0; k < n; k++)
             bits[k] = any_integer(r, kind, from[k]);
     else if (kind == VALUES_NEAR_MEAN_TIE && all_equal(from, node, n))
