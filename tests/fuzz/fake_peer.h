@@ -1,7 +1,7 @@
-/* A server for the client library within its own system calls (connect, poll and clock_gettime are
- * wrapped when the target is linked): a connection is a socket pair, the server answers whenever the
- * client polls, and time passes only when there is nothing else to wait for. So there is no thread,
- * no port and no waiting, and a client that waits for ever is seen at once. */
+/* A server for the client library within its own system calls (connect, poll and clock_gettime
+ * are wrapped when the target is linked): a connection is a socket pair, the server answers
+ * whenever the client polls, and time passes only when there is nothing else to wait for. So
+ * there is no thread, no port and no waiting, and a client that waits for ever is seen at once. */
 #pragma once
 
 #include "fuzz.h"

@@ -1,8 +1,8 @@
 /* The admin interface as a stream of bytes: request lines, escaped names, arguments.
  *
- * Input: a seed for the pieces in which it is written (1 byte), the stream. Each answer begins as
- * HTTP does, and what says that it is JSON is JSON. libmicrohttpd itself is not looked at, only what
- * we make of what it hands over. */
+ * Input: a seed for the pieces in which it is written (1 byte), the stream. Each answer begins
+ * as HTTP does, and what says that it is JSON is JSON. libmicrohttpd itself is not looked at,
+ * only what we make of what it hands over. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <signal.h>

@@ -1,5 +1,5 @@
-/* A request from its header's bytes to the core's decision: unpacked, translated, stepped, on a core
- * with everything around it done at once (tests/support/core_rig.h).
+/* A request from its header's bytes to the core's decision: unpacked, translated, stepped, on a
+ * core with everything around it done at once (tests/support/core_rig.h).
  *
  * Input: the budgets (1 byte), then records. A record's control byte:
  *
@@ -8,8 +8,8 @@
  *             4 the peer is lost, 5 a body on its way is completed, 6 it is refused
  *   bit 5     the body stays half-way
  *
- * Whatever is asked, an unpacked header takes bounded memory, strings that are passed on are UTF-8,
- * budgets hold after every step, and when all jobs are deleted all memory has come back. */
+ * Whatever is asked, an unpacked header takes bounded memory, strings that are passed on are
+ * UTF-8, budgets hold after every step, and when all jobs are deleted all memory has come back. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

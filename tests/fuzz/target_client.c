@@ -1,8 +1,9 @@
 /* The client library against a server that answers with whatever the input holds.
  *
- * Input: two calls (1 byte each), then answers as fake_peer.h has them. Whatever comes: each call
- * ends in its time with a result or an error; nothing is written beyond the caller's buffers; a pull
- * that succeeds holds the body of its answer; what the library hands out can be read to its end. */
+ * Input: two calls (1 byte each), then answers as fake_peer.h has them. Whatever comes: each
+ * call ends in its time with a result or an error; nothing is written beyond the caller's
+ * buffers; a pull that succeeds holds the body of its answer; what the library hands out can be
+ * read to its end. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,8 +1,9 @@
-/* The fold's kernels against each other: every instruction set gives the same bits, and exact sums
- * do not depend on the order, whatever the bits of the tensors are.
+/* The fold's kernels against each other: every instruction set gives the same bits, and exact
+ * sums do not depend on the order, whatever the bits of the tensors are.
  *
- * Input: dtype (1 byte), rule (1 byte), number of tensors (1 byte), elements (1 byte), a seed for how
- * they are batched (1 byte), bits, which are repeated with a twist until there are enough. */
+ * Input: dtype (1 byte), rule (1 byte), number of tensors (1 byte), elements (1 byte), a seed
+ * for how they are batched (1 byte), bits, which are repeated with a twist until there are
+ * enough. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /* The frame reader: the same frames, whatever pieces the stream comes in.
  *
  * Input: a seed for the pieces (1 byte), limits (1 byte), the stream. The stream is read three
- * times: by a reader of two dozen lines below, fed as a whole, and fed in pieces, each of which is a
- * heap block of its own size. All three must see the same headers, the same end and no byte
+ * times: by a reader of two dozen lines below, fed as a whole, and fed in pieces, each of which
+ * is a heap block of its own size. All three must see the same headers, the same end and no byte
  * beyond. */
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,9 @@
-/* Bytes of others on their way to somebody's eyes: UTF-8, log lines, JSON strings, error messages.
+/* Bytes of others on their way to somebody's eyes: UTF-8, log lines, JSON strings, error
+ * messages.
  *
- * Input: a seed (1 byte), the bytes. Compared with a decoder of UTF-8 of a few lines below; a log
- * line is one line, valid UTF-8, and valid JSON when it is to be JSON, that says what was put in. */
+ * Input: a seed (1 byte), the bytes. Compared with a decoder of UTF-8 of a few lines below; a
+ * log line is one line, valid UTF-8, and valid JSON when it is to be JSON, that says what was
+ * put in. */
 #include <stdlib.h>
 #include <string.h>
 
