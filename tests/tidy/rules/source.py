@@ -8,6 +8,7 @@ from functools import cached_property
 from rules import c_text
 
 C_SUFFIXES = (".c", ".h")
+DATA_FOLDERS = ("tests/fuzz/corpus/",)    # bytes that happen to be text
 SKIPPED_FOLDERS = {".git", "build", "__pycache__"}
 
 
@@ -92,7 +93,8 @@ def load(top):
     sources = []
     for path in paths(top):
         full = os.path.join(top, path)
-        if os.path.islink(full) or not os.path.isfile(full):
+        if (os.path.islink(full) or not os.path.isfile(full)
+                or path.startswith(DATA_FOLDERS)):
             continue
         with open(full, "rb") as f:
             raw = f.read()
