@@ -84,6 +84,19 @@ static void check_quiet(struct sim *sim, const struct core_stats *s)
     }
 }
 
+/* A push that waits for staging waits for something that comes: a body, or a grace's end. */
+static void check_waiting_pushes(struct sim *sim, const struct core_stats *s)
+{
+    if (s->pushes_waiting == 0 || s->bodies_receiving > 0)
+        return;
+    for (struct model_job *job = sim->model.jobs; job != NULL; job = job->next)
+        if (!job->deleted && (model_open(job)->grace_at_ms != NO_WAKE ||
+                              s->results_max - s->results_used < 2 * grads_cost(job->plan)))
+            return;
+    sim_fail(sim, "%" PRIu64 " pushes wait for staging, and nothing is under way",
+             s->pushes_waiting);
+}
+
 void check_step(struct sim *sim)
 {
     struct core_stats s;
@@ -98,8 +111,10 @@ void check_step(struct sim *sim)
     if (s.jobs != jobs)
         sim_fail(sim, "there are %" PRIu64 " jobs, not %" PRIu64, s.jobs, jobs);
     check_budgets(sim, &s);
-    if (s.folds_running == 0 && sim->persisting == 0)
+    if (s.folds_running == 0 && sim->persisting == 0) {
         check_quiet(sim, &s);
+        check_waiting_pushes(sim, &s);
+    }
     sim->stats = s;
     sim->early_folds = s.folds_early;
     sim->discarded = s.pushes_discarded;
