@@ -29,8 +29,8 @@ uint64_t run_seed(void)
 double run_scale(void)
 {
     const char *wanted = getenv("GRADFOLD_TEST_SCALE");
-    if (wanted != NULL)
-        return strtod(wanted, NULL);
+    if (wanted != NULL && strtod(wanted, NULL) > 0)
+        return 1 / strtod(wanted, NULL);
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
     return 0.2;
 #else

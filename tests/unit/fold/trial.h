@@ -48,7 +48,7 @@ bool trial_check(struct trial *t);
  * first wrong one. */
 bool trials_run(enum dtype node, enum accumulation accumulation, uint64_t checks);
 
-/* The seed of this run (GRADFOLD_TEST_SEED, or the clock's) and how much smaller or larger it shall
- * be (GRADFOLD_TEST_SCALE, or 1; less under sanitizers). Printed once. */
+/* The seed of this run (GRADFOLD_TEST_SEED, or the clock's; printed once) and its length: 1, less
+ * under sanitizers; GRADFOLD_TEST_SCALE makes it so many times shorter, as everywhere in tests. */
 uint64_t run_seed(void);
 double run_scale(void);
