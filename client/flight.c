@@ -109,8 +109,10 @@ void flight_requeue_all(gf_client *client)
     struct list later;
     list_init(&later);
     list_move(&later, &client->queue);
-    list_each(link, &client->awaiting) flight_requeue(client, request_of(link));
-    list_each(link, &later) flight_requeue(client, request_of(link));
+    list_each (link, &client->awaiting)
+        flight_requeue(client, request_of(link));
+    list_each (link, &later)
+        flight_requeue(client, request_of(link));
 }
 
 static void expire(gf_client *client, struct request *request, uint64_t now_ms)
@@ -143,7 +145,9 @@ uint64_t flight_next_deadline_ms(const gf_client *client)
 
 struct request *flight_find(gf_client *client, uint64_t id)
 {
-    list_each(link, &client->awaiting) if (request_of(link)->id == id) return request_of(link);
+    list_each (link, &client->awaiting)
+        if (request_of(link)->id == id)
+            return request_of(link);
     struct list *first = list_first(&client->queue);
     if (first != NULL && request_of(first)->id == id && request_of(first)->state == REQUEST_SENDING)
         return request_of(first);

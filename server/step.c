@@ -1,9 +1,9 @@
 /* The core is stepped, and its actions are carried out in their order.
  *
- * An event that is raised while actions are carried out waits: the core is never stepped from within
- * a step, and what an action points to stays valid until all actions are done. Such an event is
- * always the answer to an action about something that is lent until then, so it waits in the
- * action's own link: no memory is needed, and nothing can fail. */
+ * An event that is raised while actions are carried out waits: the core is never stepped from
+ * within a step, and what an action points to stays valid until all actions are done. Such an
+ * event is always the answer to an action about something that is lent until then, so it waits in
+ * the action's own link: no memory is needed, and nothing can fail. */
 #include <stdlib.h>
 
 #include "core/batch.h"
@@ -123,7 +123,8 @@ static void step(struct server *s, struct event *event)
     event->now_ms = server_now_ms();
     s->current = event;
     core_step(s->core, event, &s->update);
-    list_each(link, &s->update.actions) carry_out(s, list_entry(link, struct action, link));
+    list_each (link, &s->update.actions)
+        carry_out(s, list_entry(link, struct action, link));
     set_wake(s, s->update.wake_at_ms);
     s->current = NULL;
 }

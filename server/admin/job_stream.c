@@ -52,8 +52,7 @@ static const struct round *find_round(const struct job *job, uint64_t from)
 {
     if (job->deleted)
         return NULL;
-    list_each(link, &job->rounds)
-    {
+    list_each (link, &job->rounds) {
         const struct round *round = list_entry(link, struct round, link);
         if (round->number >= from)
             return round;

@@ -46,8 +46,7 @@ struct memory {
 static void add_memory(const struct job *job, struct memory *memory)
 {
     *memory = (struct memory){0};
-    list_each(link, &job->rounds)
-    {
+    list_each (link, &job->rounds) {
         const struct round *round = list_entry(link, struct round, link);
         memory->rounds++;
         memory->staged += round->staged_bytes;

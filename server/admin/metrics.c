@@ -136,8 +136,7 @@ static void write_jobs(struct text *out, const struct core *core, const char *na
                        uint64_t now_ms)
 {
     write_head(out, name, "gauge", help);
-    list_each(link, core_jobs(core))
-    {
+    list_each (link, core_jobs(core)) {
         const struct job *job = list_entry(link, struct job, link);
         if (list_empty(&job->rounds))
             continue;

@@ -97,8 +97,7 @@ static enum MHD_Result get_jobs(struct asking *a)
     struct text text = {0};
     const char *separator = "\n";
     text_add(&text, "{\"jobs\":[");
-    list_each(link, core_jobs(a->world->config.core))
-    {
+    list_each (link, core_jobs(a->world->config.core)) {
         text_add(&text, separator);
         job_text_summary(&text, list_entry(link, struct job, link), numbers.now_ms);
         separator = ",\n";

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-/* Bytes of the sequence that starts with `lead`, and the smallest code point that needs so many; 0: no
- * sequence starts so. */
+/* Bytes of the sequence that starts with `lead`, and the smallest code point that needs so many;
+ * 0: no sequence starts so. */
 static size_t sequence_length(unsigned char lead, uint32_t *smallest)
 {
     *smallest = 0;

@@ -32,9 +32,9 @@ struct core *core_new(const struct core_config *config)
 
 static void sweep(struct core *core)
 {
-    list_each(link, &core->garbage) pull_free(core, list_entry(link, struct pull, link));
-    list_each(link, &core->retired)
-    {
+    list_each (link, &core->garbage)
+        pull_free(core, list_entry(link, struct pull, link));
+    list_each (link, &core->retired) {
         struct round *round = list_entry(link, struct round, link);
         struct job *job = round->job;
         round_free(core, round);
@@ -48,7 +48,8 @@ void core_free(struct core *core)
         return;
     must(core->stats.folds_running == 0 && core->receiving == 0);
     sweep(core);
-    list_each(link, &core->jobs) jobs_forget(core, list_entry(link, struct job, link));
+    list_each (link, &core->jobs)
+        jobs_forget(core, list_entry(link, struct job, link));
     pool_free(core->staging);
     pool_free(core->results);
     free(core);
@@ -117,17 +118,16 @@ static void stop(struct core *core, struct update *update)
 {
     const char *why = "the server is stopping";
     core->stopping = true;
-    list_each(job_link, &core->jobs)
-    {
+    list_each (job_link, &core->jobs) {
         struct job *job = list_entry(job_link, struct job, link);
-        list_each(link, &job->intakes)
-        {
+        list_each (link, &job->intakes) {
             struct intake *intake = list_entry(link, struct intake, link);
             intake_refuse(core, update, list_entry(intake, struct peer, intake), CODE_UNAVAILABLE,
                           why);
         }
-        list_each(link, &job->rounds) pull_refuse_all(
-            core, update, list_entry(link, struct round, link), CODE_UNAVAILABLE, why);
+        list_each (link, &job->rounds)
+            pull_refuse_all(core, update, list_entry(link, struct round, link), CODE_UNAVAILABLE,
+                            why);
     }
 }
 
@@ -136,9 +136,9 @@ static void lose(struct core *core, struct peer *peer)
     must(peer->intake.state == INTAKE_NONE || peer->intake.state == INTAKE_WAITING);
     if (peer->intake.state == INTAKE_WAITING)
         intake_end(core, peer);
-    list_each(link, &peer->pulls) pull_free(core, list_entry(link, struct pull, peer_link));
-    list_each(link, &peer->committed)
-    {
+    list_each (link, &peer->pulls)
+        pull_free(core, list_entry(link, struct pull, peer_link));
+    list_each (link, &peer->committed) {
         list_remove(link);
         list_entry(link, struct push, peer_link)->peer = NULL;
     }

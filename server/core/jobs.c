@@ -14,8 +14,7 @@ static struct list *bucket_of(const struct core *core, const char *name)
 struct job *core_find_job(const struct core *core, const char *name)
 {
     struct list *bucket = bucket_of(core, name);
-    list_each(link, bucket)
-    {
+    list_each (link, bucket) {
         struct job *job = list_entry(link, struct job, bucket);
         if (strcmp(job->name, name) == 0)
             return job;
@@ -141,8 +140,7 @@ void jobs_forget(struct core *core, struct job *job)
     core->reserved_result_bytes -= reservation(job);
     core->stats.jobs--;
     job->deleted = true;
-    list_each(link, &job->rounds)
-    {
+    list_each (link, &job->rounds) {
         struct round *round = list_entry(link, struct round, link);
         heap_remove(&core->graces, &round->grace); /* nothing closes in a job that is gone */
         if (round->batch == NULL)
@@ -154,12 +152,11 @@ void jobs_forget(struct core *core, struct job *job)
 static void refuse_everything(struct core *core, struct update *update, struct job *job,
                               const char *why)
 {
-    list_each(link, &job->intakes)
-    {
+    list_each (link, &job->intakes) {
         struct intake *intake = list_entry(link, struct intake, link);
         intake_refuse(core, update, list_entry(intake, struct peer, intake), CODE_NOT_FOUND, why);
     }
-    list_each(link, &job->rounds)
+    list_each (link, &job->rounds)
         pull_refuse_all(core, update, list_entry(link, struct round, link), CODE_NOT_FOUND, why);
 }
 

@@ -113,8 +113,7 @@ static void answer(struct core *core, struct update *update, struct pull *pull, 
 
 void pull_answer_ready(struct core *core, struct update *update, struct round *round)
 {
-    list_each(link, &round->pulls)
-    {
+    list_each (link, &round->pulls) {
         struct pull *pull = list_entry(link, struct pull, link);
         if (ready(pull, round))
             answer(core, update, pull, round);
@@ -124,8 +123,7 @@ void pull_answer_ready(struct core *core, struct update *update, struct round *r
 void pull_refuse_all(struct core *core, struct update *update, struct round *round, enum code code,
                      const char *why)
 {
-    list_each(link, &round->pulls)
-    {
+    list_each (link, &round->pulls) {
         struct pull *pull = list_entry(link, struct pull, link);
         error_set(&pull->reply.error, code, "pull: round %" PRIu64 ": %s", round->number, why);
         refuse(core, update, pull);

@@ -66,8 +66,7 @@ struct round *round_new(struct job *job, uint64_t number, uint64_t now_ms)
 static uint64_t free_pushes(struct core *core, struct list *pushes)
 {
     uint64_t n = 0;
-    list_each(link, pushes)
-    {
+    list_each (link, pushes) {
         push_free(core, list_entry(link, struct push, link));
         n++;
     }
@@ -92,8 +91,7 @@ void round_free_sum(struct core *core, struct slot *slot)
 void round_free(struct core *core, struct round *round)
 {
     must(list_empty(&round->pulls) && round->batch == NULL);
-    list_each(link, &round->persisting)
-    {
+    list_each (link, &round->persisting) {
         list_remove(link);
         list_entry(link, struct push, link)->round = NULL;
     }
@@ -191,8 +189,7 @@ static void make_eligible(struct core *core, struct round *round, struct push *p
 
 static void make_worker_eligible(struct core *core, struct round *round, uint32_t worker)
 {
-    list_each(link, &round->held[worker])
-    {
+    list_each (link, &round->held[worker]) {
         list_remove(link);
         make_eligible(core, round, list_entry(link, struct push, link));
     }
@@ -216,8 +213,7 @@ void round_take_push(struct core *core, struct round *round, struct push *push)
 /* `retain_rounds` newer ones have closed: the round is forgotten with the next step. */
 static void retire_old(struct core *core, struct job *job, uint64_t newest_closed)
 {
-    list_each(link, &job->rounds)
-    {
+    list_each (link, &job->rounds) {
         struct round *round = list_entry(link, struct round, link);
         if (newest_closed < job->retain_rounds ||
             round->number > newest_closed - job->retain_rounds)

@@ -69,11 +69,9 @@ void schedule_run(struct core *core, struct update *update, uint64_t now_ms)
 static struct round *best_for_early(const struct core *core, bool *progress)
 {
     struct round *best = NULL;
-    list_each(job_link, &core->jobs)
-    {
+    list_each (job_link, &core->jobs) {
         struct job *job = list_entry(job_link, struct job, link);
-        list_each(link, &job->rounds)
-        {
+        list_each (link, &job->rounds) {
             struct round *round = list_entry(link, struct round, link);
             if (round->pushes > 0 && heap_contains(&round->grace))
                 *progress = true;

@@ -1,7 +1,8 @@
 /* Memory for the bodies of pushes: granted first come first served, as far as the budget goes.
  *
- * A push without a body needs none and does not queue. When the first in the queue does not fit, what is staged already is folded early; when nothing
- * that is in progress can free memory either, the push is refused rather than left to hang. */
+ * A push without a body needs none and does not queue. When the first in the queue does not fit,
+ * what is staged already is folded early; when nothing that is in progress can free memory either,
+ * the push is refused rather than left to hang. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <xxhash.h>

@@ -13,8 +13,8 @@
  * Whoever makes no progress within a frame or a reply for the idle limit goes to CLOSED at once. */
 #include "net/connection.h"
 
-/* The intake says whether staging is lent, and not our state: a grant, or a refusal after it, may have
- * come to WAIT since the last tick. */
+/* The intake says whether staging is lent, and not our state: a grant, or a refusal after it, may
+ * have come to WAIT since the last tick. */
 static void drop_body(struct connection *c)
 {
     enum intake_state state = c->peer.intake.state;

@@ -47,9 +47,9 @@ static void on_sweep(uv_timer_t *timer)
     struct net *net = timer->data;
     uint64_t now_ms = uv_now(net->loop);
     bool late = net->closing && now_ms >= net->close_deadline_ms;
-    list_each(link, &net->listeners) listener_resume(list_entry(link, struct listener, link));
-    list_each(link, &net->connections)
-    {
+    list_each (link, &net->listeners)
+        listener_resume(list_entry(link, struct listener, link));
+    list_each (link, &net->connections) {
         struct connection *c = list_entry(link, struct connection, link);
         if (late)
             connection_close(c);
@@ -119,8 +119,7 @@ const char *net_peer_name(const struct peer *peer, char name[static NET_NAME_MAX
 
 bool net_address(const struct net *net, unsigned i, struct sockaddr_storage *address)
 {
-    list_each(link, &net->listeners)
-    {
+    list_each (link, &net->listeners) {
         const struct listener *l = list_entry(link, struct listener, link);
         socklen_t size = sizeof *address;
         if (i-- == 0)
@@ -175,7 +174,8 @@ const struct net_stats *net_stats(const struct net *net)
 
 void net_stop_listening(struct net *net)
 {
-    list_each(link, &net->listeners) listener_close(list_entry(link, struct listener, link));
+    list_each (link, &net->listeners)
+        listener_close(list_entry(link, struct listener, link));
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -215,8 +215,7 @@ void net_close(struct net *net, uint64_t farewell_ms, void (*closed)(void *ctx),
     net->closed_ctx = ctx;
     net->close_deadline_ms = uv_now(net->loop) + farewell_ms;
     net_stop_listening(net);
-    list_each(link, &net->connections)
-    {
+    list_each (link, &net->connections) {
         struct connection *c = list_entry(link, struct connection, link);
         if (c->state != CONNECTION_CLOSED)
             connection_farewell(c);

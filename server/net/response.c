@@ -38,13 +38,15 @@ static bool result_list(struct arena *arena, const struct core *core, Gradfold__
 {
     Gradfold__V1__ListJobsResult *r = arena_alloc(arena, sizeof *r);
     size_t n = 0;
-    list_each(link, core_jobs(core)) n++;
+    list_each (link, core_jobs(core))
+        n++;
     char **names = arena_alloc(arena, n * sizeof *names);
     if (!r || !names)
         return false;
     gradfold__v1__list_jobs_result__init(r);
     r->jobs = names;
-    list_each(link, core_jobs(core)) names[r->n_jobs++] = list_entry(link, struct job, link)->name;
+    list_each (link, core_jobs(core))
+        names[r->n_jobs++] = list_entry(link, struct job, link)->name;
     to->result_case = GRADFOLD__V1__RESPONSE__RESULT_LIST_JOBS;
     to->list_jobs = r;
     return true;

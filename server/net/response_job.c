@@ -93,12 +93,12 @@ static bool describe_rounds(struct arena *arena, const struct job *job, uint64_t
                             Gradfold__V1__JobStatus *to)
 {
     size_t n = 0;
-    list_each(link, &job->rounds) n++;
+    list_each (link, &job->rounds)
+        n++;
     to->rounds = arena_alloc(arena, n * sizeof *to->rounds);
     if (!to->rounds)
         return false;
-    list_each(link, &job->rounds)
-    {
+    list_each (link, &job->rounds) {
         struct round *round = list_entry(link, struct round, link);
         Gradfold__V1__RoundStatus *status = response_round(arena, round, now_ms);
         if (!status)

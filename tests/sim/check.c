@@ -34,8 +34,7 @@ static void check_job(struct sim *sim, struct model_job *job)
         sim_fail(sim, "%s is gone", job->plan->name);
         return;
     }
-    list_each(link, &is->rounds)
-    {
+    list_each (link, &is->rounds) {
         check_round(sim, job, list_entry(link, struct round, link));
         kept++;
     }

@@ -115,8 +115,7 @@ static void step(struct sim *sim, struct event event)
     sim->verdict_due = false;
     expect_before(sim, sim->current_request, &event);
     core_step(sim->core, &event, &sim->update);
-    list_each(link, &sim->update.actions)
-    {
+    list_each (link, &sim->update.actions) {
         list_remove(link);
         if (!sim->failed)
             carry_out(sim, list_entry(link, struct action, link));

@@ -81,8 +81,7 @@ static void step(struct stage *s, struct event event)
     event.now_ms = s->now_ms;
     core_step(s->core, &event, &s->update);
     s->wake_at_ms = s->update.wake_at_ms;
-    list_each(link, &s->update.actions)
-    {
+    list_each (link, &s->update.actions) {
         list_remove(link);
         carry_out(s, list_entry(link, struct action, link));
     }

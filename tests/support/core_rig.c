@@ -86,8 +86,7 @@ static void drop_refused(struct rig *rig, struct follow_ups *f, struct peer *pee
 
 static void carry_out(struct rig *rig, struct update *update, struct follow_ups *f)
 {
-    list_each(link, &update->actions)
-    {
+    list_each (link, &update->actions) {
         struct action *action = list_entry(link, struct action, link);
         list_remove(link);
         if (action->kind == ACTION_REPLY) {

@@ -129,7 +129,7 @@ static void what_is_sent_again_keeps_its_place_among_what_was_never_sent(void **
     flight_requeue(&client, &requests[1]);
     flight_requeue(&client, &requests[0]);
     int i = 0;
-    list_each(link, &client.queue)
+    list_each (link, &client.queue)
         assert_ptr_equal(list_entry(link, struct request, link), &requests[i++]);
     assert_int_equal(i, N);
 }

@@ -157,8 +157,8 @@ static void waiting_pulls_list_a_bounded_number_of_nodes(void **state)
 {
     struct fixture *f = *state;
     static uint64_t nodes[LIMIT_WAITING_PULL_IDS / 2 + 1];
-    struct pull_offer ask = {.job = "job", .nodes = nodes, .wait_ms = 500,
-                             .n_nodes = LIMIT_WAITING_PULL_IDS / 2};
+    struct pull_offer ask = {
+        .job = "job", .nodes = nodes, .wait_ms = 500, .n_nodes = LIMIT_WAITING_PULL_IDS / 2};
     assert_null(pull(f, &ask));
     assert_null(pull(f, &ask));
     ask.n_nodes = 1;

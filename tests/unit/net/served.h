@@ -16,7 +16,7 @@ enum {
 
 struct served {
     uv_loop_t loop;
-    uv_async_t call; /* runs `function` in the loop's thread */
+    uv_async_t call;                             /* runs `function` in the loop's thread */
     _Atomic(void (*)(struct served *)) function; /* also orders what both threads touch */
     uv_sem_t called;
     int which;               /* the server that the function is about */
