@@ -16,8 +16,8 @@ struct error {
     char message[ERROR_MESSAGE_MAX];
 };
 
-/* Fills e and returns code, so that a caller can `return error_set(...)`. e may be NULL. Whatever is
- * quoted, the message is one line of valid UTF-8: other bytes become '?'. */
+/* Fills e and returns code, so that a caller can `return error_set(...)`. e may be NULL. Whatever
+ * is quoted, the message is one line of valid UTF-8: other bytes become '?'. */
 enum code error_set(struct error *e, enum code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
