@@ -143,6 +143,9 @@ static void ask(struct story *s, struct peer *peer, const Gradfold__V1__Request 
     request.event.peer = peer;
     step(s, request.event);
     if (request.event.kind == EVENT_PUSH && peer->intake.state == INTAKE_GRANTED) {
+        uint64_t room;
+        body_room(&peer->intake, &room);
+        must(room == record->prefix.body_bytes); /* or other frames would be taken for tensors */
         if ((record->control & 0x20) != 0)
             fill(s, peer, record->body, record->prefix.body_bytes / 2);
         else
@@ -171,9 +174,11 @@ static void handle(struct story *s, const struct record *record)
     uint8_t *header = input_copy(record->header); /* what of it is kept is found out */
     enum code code = header_unpack_request(&s->arena, header, record->header.n, &message, &error);
     bool strings_ok = header_request_strings_ok(header, record->header.n);
+    uint64_t id = header_request_id(header, record->header.n);
     free(header);
     must(s->arena.used <= ARENA_BYTES);
     if (code == CODE_OK) {
+        must(id == (message->has_id ? message->id : 0));
         check_message(message, strings_ok);
         if (strings_ok)
             ask(s, peer, message, record);

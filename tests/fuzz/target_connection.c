@@ -91,8 +91,7 @@ static void client_receive(struct client *client)
 
 static bool news_are_waiting(const struct scene *s)
 {
-    list_each(link, &s->net->connections)
-    {
+    list_each (link, &s->net->connections) {
         const struct connection *c = list_entry(link, struct connection, link);
         if (c->state == CONNECTION_WAIT && c->peer.intake.state == INTAKE_GRANTED)
             return true;
@@ -224,7 +223,7 @@ static void on_stopped(void *ctx)
 static void scene_begin(struct scene *s)
 {
     s->options = (struct server_options){
-        .staging_bytes = 12 << 10,
+        .staging_bytes = 2 << 10,
         .result_bytes = 256 << 10,
         .accumulator_bytes = 32 << 10,
         .max_body_bytes = 16 << 10,
