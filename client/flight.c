@@ -82,8 +82,19 @@ void flight_sent(gf_client *client, struct request *request)
     list_append(&client->awaiting, &request->link);
     request->state = REQUEST_AWAITING;
     request->sendings++;
-    if (request->answered)
+}
+
+void flight_finish_answered(gf_client *client)
+{
+    struct list *link = client->awaiting.next;
+    while (link != &client->awaiting) {
+        struct request *request = request_of(link);
+        link = link->next;
+        if (!request->answered)
+            continue;
         flight_finish(client, request, &request->outcome);
+        link = client->awaiting.next; /* it may have taken its pull along */
+    }
 }
 
 void flight_requeue(gf_client *client, struct request *request)

@@ -108,12 +108,19 @@ static uint64_t account(gf_client *client, struct request *request, uint64_t n)
     return n - own;
 }
 
+/* Every byte finds its request, before any of them ends. */
 static void sent(gf_client *client, uint64_t n)
 {
+    bool answered = false;
     if (client->connection.state == CONNECTION_GREETING)
         n = account(client, client->connection.greeting, n);
-    while (n > 0)
-        n = account(client, request_of(client->queue.next), n);
+    while (n > 0) {
+        struct request *request = request_of(client->queue.next);
+        n = account(client, request, n);
+        answered = answered || request->answered;
+    }
+    if (answered)
+        flight_finish_answered(client);
 }
 
 static void send_failed(gf_client *client, int failure)

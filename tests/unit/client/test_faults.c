@@ -167,6 +167,24 @@ static void a_refused_push_takes_its_pull_along(void **state)
     assert_string_equal(f->error.message, "no such job");
 }
 
+/* The last bytes of the push and those of its pull leave together, when the refusal is here already. */
+static void a_refusal_that_overtakes_the_body_takes_its_pull_along(void **state)
+{
+    struct fixture *f = *state;
+    gf_push_args push = push_of(f, FAKE_ELEMENTS, 1);
+    gf_pull_args pull = pull_of(f, FAKE_ELEMENTS);
+    for (int i = 0; i < 20; i++) {
+        struct fake_faults faults = fake_no_faults();
+        faults.refuse_early = 1;
+        fake_set(f->server, &faults);
+        gf_code code = gf_push_pull(f->client, &push, &pull, NULL, NULL, &f->error);
+        assert_int_equal(code, GF_NOT_FOUND);
+        assert_ok(f, gf_ping(f->client, 0, NULL, &f->error));
+    }
+    assert_ok(f, gf_push(f->client, &push, NULL, &f->error));
+    assert_int_equal(fake_counters(f->server).applied, 1);
+}
+
 static void delete_sent_twice_is_a_success(void **state)
 {
     struct fixture *f = *state;
@@ -343,6 +361,7 @@ int main(void)
         TEST(a_refusal_that_overtakes_the_body_leaves_the_connection_usable),
         TEST(a_refusal_that_overtakes_the_body_is_final_even_if_the_body_is_cut),
         TEST(a_refused_push_takes_its_pull_along),
+        TEST(a_refusal_that_overtakes_the_body_takes_its_pull_along),
         TEST(delete_sent_twice_is_a_success),
         TEST(answers_that_are_no_frames_are_errors),
         TEST(answers_to_something_else_are_errors),
