@@ -13,8 +13,8 @@ void flight_add(gf_client *client, struct request *request);
  * along. If its bytes are half on the wire, the connection is given up. Not while bytes move. */
 void flight_finish(gf_client *client, struct request *request, const gf_error *outcome);
 
-/* All of it was sent. If it is answered already, flight_finish_answered() is due: not at once, since
- * that may take its pull along, of which bytes left together with its own. */
+/* All of it was sent. If it is answered already, flight_finish_answered() is due: not at once,
+ * since that may take its pull along, of which bytes left together with its own. */
 void flight_sent(gf_client *client, struct request *request);
 
 /* Ends what was answered before it was sent to its end, and is now. */

@@ -28,7 +28,7 @@ static bool pull_next(struct chaos *c)
                                .buffers = buffers,
                                .n_buffers = c->board->nodes,
                                .no_wait = true,
-                               .timeout_ms = PULL_MS};
+                               .timeout_ms = CALL_MS};
     gf_code code = gf_pull(c->client, &args, NULL, &error);
     if (code == GF_OK)
         c->pulled++;

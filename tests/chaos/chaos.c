@@ -57,7 +57,7 @@ static void replace_worker(struct chaos *c, unsigned number)
     atomic_uint *cursor = &c->board->cursor[number];
     if (random_below(&c->random, ABANDON_ONE_IN) == 0 && atomic_load(cursor) < c->board->rounds) {
         unsigned round = atomic_fetch_add(cursor, 1);
-        gf_round_close(c->client, c->board->job, round, PULL_MS, NULL, NULL);
+        gf_round_close(c->client, c->board->job, round, CALL_MS, NULL, NULL);
     }
     start_worker(c, number);
 }
@@ -112,7 +112,7 @@ static void end_workers(struct chaos *c)
 static void maybe_close(struct chaos *c)
 {
     if (random_below(&c->random, CLOSE_ONE_IN) == 0 && c->pulled < c->board->rounds)
-        gf_round_close(c->client, c->board->job, c->pulled, PULL_MS, NULL, NULL);
+        gf_round_close(c->client, c->board->job, c->pulled, CALL_MS, NULL, NULL);
 }
 
 static bool create_job(struct chaos *c)
@@ -125,7 +125,7 @@ static bool create_job(struct chaos *c)
     for (unsigned i = 0; i < c->board->nodes; i++)
         gf_spec_add_node(spec, NULL, GF_F32, shape, 1);
     gf_spec_set_retain_rounds(spec, RETAIN);
-    gf_code code = gf_job_create(c->client, spec, PULL_MS, NULL, NULL, &error);
+    gf_code code = gf_job_create(c->client, spec, CALL_MS, NULL, NULL, &error);
     gf_spec_free(spec);
     if (code != GF_OK)
         fprintf(stderr, "create: %s\n", error.message);
@@ -174,7 +174,7 @@ static bool over(struct chaos *c)
 static bool memory_is_back(struct chaos *c)
 {
     gf_error error;
-    if (gf_job_delete(c->client, c->board->job, PULL_MS, &error) != GF_OK)
+    if (gf_job_delete(c->client, c->board->job, CALL_MS, &error) != GF_OK)
         return false;
     for (int64_t deadline = now_ms() + 10000; now_ms() < deadline; poll(NULL, 0, 20))
         if (gradfoldd_metric(&c->server, "gradfoldd_staging_used_bytes") == 0 &&

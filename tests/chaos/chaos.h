@@ -7,7 +7,7 @@
 #include "proxy.h"
 
 enum {
-    PULL_MS = 60000
+    CALL_MS = 5000 /* of the audit's own, direct ones */
 };
 
 struct tally {

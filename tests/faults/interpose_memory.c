@@ -13,7 +13,7 @@
 
 #include "plan.h"
 
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(OVER_ADDRESS_SANITIZER)
 #define REAL(name) __interceptor_##name
 int __interceptor_posix_memalign(void **out, size_t alignment, size_t n);
 #else

@@ -91,6 +91,9 @@ struct rig {
 
 void rig_init(struct rig *rig);
 
+/* 127.0.0.1 instead of an address of this process alone. */
+void rig_listen_on_localhost(struct rig *rig);
+
 /* Makes and starts the server as rig->options say; false: it refused. Faults may strike. */
 bool rig_serve(struct rig *rig);
 
@@ -118,7 +121,7 @@ void rig_check(struct rig *rig, const char *what, gf_code code, gf_code expected
 
 /* -- Clients: act as their side -- */
 
-/* host NULL: 127.0.0.1. */
+/* host NULL: the number that the server listens on. */
 gf_code rig_connect(struct rig *rig, int i, const char *host);
 gf_code rig_create(struct rig *rig, int i, const struct model *model);
 

@@ -155,7 +155,7 @@ const struct scenario job_scenarios[] = {
     {"start-two-listeners", with_two_listeners, NULL, start, true},
     {"start-port-file", with_port_file, NULL, start, true},
     {"connect", NULL, NULL, connect_by_number, false},
-    {"connect-by-name", NULL, NULL, connect_by_name, false},
+    {"connect-by-name", rig_listen_on_localhost, NULL, connect_by_name, false},
     {"ping", NULL, connected, ping, false},
     {"create", NULL, connected, create, false},
     {"create-many-nodes", NULL, connected, create_many_nodes, false},

@@ -167,7 +167,7 @@ static void a_refused_push_takes_its_pull_along(void **state)
     assert_string_equal(f->error.message, "no such job");
 }
 
-/* The last bytes of the push and those of its pull leave together, when the refusal is here already. */
+/* The last bytes of the push leave with those of its pull, when the refusal is here already. */
 static void a_refusal_that_overtakes_the_body_takes_its_pull_along(void **state)
 {
     struct fixture *f = *state;
