@@ -119,7 +119,10 @@ void rig_fail(struct rig *rig, const char *format, ...) __attribute__((format(pr
 /* The call came to `code`: it must be `expected`, or under a fault a clear error. */
 void rig_check(struct rig *rig, const char *what, gf_code code, gf_code expected);
 
-/* -- Clients: act as their side -- */
+/* -- clients.c: act as their side -- */
+
+/* Once, before anything is counted. */
+void rig_make_vectors(void);
 
 /* host NULL: the number that the server listens on. */
 gf_code rig_connect(struct rig *rig, int i, const char *host);
