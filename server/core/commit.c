@@ -64,16 +64,7 @@ static enum code check_expected(const struct push *push, struct round *round, st
     uint32_t i = 0;
     for (; i < push->n_terms && code == CODE_OK; i++) {
         uint32_t id = push->terms[i].node;
-        struct slot *slot = &round->slots[id];
-        uint64_t total = (uint64_t)slot->accepted + ++slot->offered;
-        if (nodes[id].expected > 0 && total > nodes[id].expected)
-            code = error_set(error, CODE_INVALID_ARGUMENT,
-                             "node %" PRIu32 ": has its %" PRIu32 " expected contributions", id,
-                             nodes[id].expected);
-        else if (total > LIMIT_CONTRIBUTIONS_PER_NODE)
-            code = error_set(error, CODE_RESOURCE_EXHAUSTED,
-                             "node %" PRIu32 ": has %" PRIu32 " contributions, the limit", id,
-                             slot->accepted);
+        code = push_check_room(&nodes[id], &round->slots[id], id, error);
     }
     while (i > 0)
         round->slots[push->terms[--i].node].offered = 0;

@@ -61,9 +61,8 @@ static void add_bytes(struct summary *s, const struct contribution *c)
         s->overflow = true;
 }
 
-/* The node takes one more, with those before it in this push? */
-static enum code check_room(const struct node *node, struct slot *slot, uint64_t id,
-                            struct error *error)
+enum code push_check_room(const struct node *node, struct slot *slot, uint64_t id,
+                          struct error *error)
 {
     uint64_t total = (uint64_t)slot->accepted + ++slot->offered;
     if (node->expected > 0 && total > node->expected)
@@ -89,7 +88,7 @@ static enum code look_at(const struct job *job, struct round *round, const struc
         return CODE_OK;
     }
     s->n_terms++;
-    return check_room(&job->tape.nodes[c->node], &round->slots[c->node], c->node, error);
+    return push_check_room(&job->tape.nodes[c->node], &round->slots[c->node], c->node, error);
 }
 
 /* Sets the counts per slot back to 0 for the contributions that were looked at. */

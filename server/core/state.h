@@ -79,8 +79,10 @@ void push_persisted(struct core *core, const struct event *event, struct update 
  * repeated key, *repeated is set and all is well. *round is set with CODE_OK. */
 enum code push_check_round(const struct job *job, const struct push *push, struct round **round,
                            const struct key **repeated, struct error *error);
-/* Would the push exceed what one of its nodes expects? */
-enum code push_check_expected(const struct push *push, struct round *round, struct error *error);
+/* May node `id` have one more contribution, with those of this push that were counted before?
+ * Counts it in slot->offered, which must be 0 again when the push has been looked at. */
+enum code push_check_room(const struct node *node, struct slot *slot, uint64_t id,
+                          struct error *error);
 
 /* Refuses the push at the intake: waiting ones are freed, half-sent ones when their body is
  * dropped. */
