@@ -6,8 +6,9 @@
 #include "proto/frame.h"
 
 enum {
-    READ_BYTES = 64 << 10,  /* a read of headers, small bodies, and what is dropped */
-    BODY_BYTES = 256 << 10, /* a read into staging: small enough to be checked while in the cache */
+    READ_BYTES = 64 << 10, /* a read of headers, small bodies, and what is dropped */
+    BODY_BYTES =
+        1 << 20, /* a read into staging: it still fits a core's cache, to be checked there */
     TURN_BYTES = 1 << 20,   /* what a connection may read before the others have their turn … */
     REQUEST_COST = 1 << 10, /* … a request counting as so much more */
     GOODBYE_MS = 1000,      /* how long a peer may take to read our last words */
