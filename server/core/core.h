@@ -81,8 +81,7 @@ struct close_offer {
     uint64_t round;
 };
 
-/* -- Replies ------------------------------------------------------------------------------------
- */
+/* -- Replies -- */
 
 struct reply {
     struct peer *peer; /* never one that is lost */
@@ -119,8 +118,7 @@ struct action {
     };
 };
 
-/* -- A connection, as the core sees it ----------------------------------------------------------
- */
+/* -- A connection, as the core sees it -- */
 
 enum intake_state {
     INTAKE_NONE,    /* no push; a new one may be offered */
@@ -151,8 +149,7 @@ struct peer {
 
 void peer_init(struct peer *peer);
 
-/* -- Events -------------------------------------------------------------------------------------
- */
+/* -- Events -- */
 
 enum event_kind {
     /* Requests: peer and request_id are set. PUSH must not be offered while an intake is under way.
@@ -205,8 +202,7 @@ struct update {
     struct reply reply;
 };
 
-/* -- The machine --------------------------------------------------------------------------------
- */
+/* -- The machine -- */
 
 struct core;
 
@@ -221,8 +217,7 @@ void core_step(struct core *core, const struct event *event, struct update *upda
 /* Nothing is being folded or persisted, and no round is closing: a stopping server may end. */
 bool core_idle(const struct core *core);
 
-/* -- For those who watch: valid until the next step ---------------------------------------------
- */
+/* -- For those who watch: valid until the next step -- */
 
 struct core_stats {
     uint64_t jobs;

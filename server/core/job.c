@@ -39,7 +39,7 @@ static bool allocate_tape(const struct job_spec *spec, struct node **nodes, uint
 }
 
 /* node 0 (or the one behind the last) holds the start of both blocks: free_tape relies on it. */
-bool job_build_tape(struct job *job, const struct job_spec *spec)
+static bool build_tape(struct job *job, const struct job_spec *spec)
 {
     struct node *nodes;
     uint64_t *shapes;
@@ -92,7 +92,7 @@ enum code job_new(const struct job_spec *spec, uint64_t model_bytes_max, struct 
     if (j == NULL)
         return error_set(error, CODE_RESOURCE_EXHAUSTED, "no memory");
     j->name = strdup(spec->name);
-    if (j->name == NULL || !job_build_tape(j, spec)) {
+    if (j->name == NULL || !build_tape(j, spec)) {
         free(j->name);
         free(j);
         return error_set(error, CODE_RESOURCE_EXHAUSTED, "no memory");

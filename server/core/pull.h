@@ -32,8 +32,7 @@ struct gradient {
 /* i < pull->n_nodes. */
 void pull_gradient(const struct pull *pull, size_t i, struct gradient *gradient);
 
-/* -- For the core -------------------------------------------------------------------------------
- */
+/* -- For the core -- */
 
 /* EVENT_PULL. */
 void pull_ask(struct core *core, const struct event *event, struct update *update);

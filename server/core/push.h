@@ -16,7 +16,7 @@ struct term {
 
 struct push {
     struct list link;      /* round.persisting, then round.held[worker] or round.staged */
-    struct job *job;       /* referenced until committed */
+    struct job *job;       /* refuses the intake before it goes; not used after the commit */
     struct round *round;   /* from commit on; NULL when it was forgotten meanwhile */
     uint64_t round_number; /* bound at admission */
     struct peer *peer;     /* to be answered when persisted; NULL: it is lost */

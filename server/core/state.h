@@ -39,16 +39,14 @@ struct core {
     struct core_stats stats; /* the counters of it */
 };
 
-/* -- Replies (core.c) ----------------------------------------------------------------------------
- */
+/* -- Replies (core.c) -- */
 
 /* The reply to the event itself: fill it, then reply_send(). */
 struct reply *reply_to(struct update *update, const struct event *event, enum request_kind request);
 void reply_send(struct core *core, struct update *update, struct action *action,
                 struct reply *reply);
 
-/* -- Jobs (jobs.c) -------------------------------------------------------------------------------
- */
+/* -- Jobs (jobs.c) -- */
 
 void jobs_create(struct core *core, const struct event *event, struct update *update);
 void jobs_describe(struct core *core, const struct event *event, struct update *update);
@@ -60,15 +58,13 @@ void jobs_close_round(struct core *core, const struct event *event, struct updat
  */
 void jobs_forget(struct core *core, struct job *job);
 
-/* job.c; the spec is a valid one. False without memory. */
-bool job_build_tape(struct job *job, const struct job_spec *spec);
+/* job_check.c: the rules of the wire for a spec. */
 enum code job_check(const struct job_spec *spec, uint64_t model_bytes_max, struct error *error);
 
 /* The name, or CODE_NOT_FOUND in the error. */
 struct job *jobs_need(const struct core *core, const char *name, struct error *error);
 
-/* -- Pushes (offer.c, commit.c, staging.c) -------------------------------------------------------
- */
+/* -- Pushes (offer.c, commit.c, staging.c) -- */
 
 void push_offer(struct core *core, const struct event *event, struct update *update);
 void push_body_complete(struct core *core, const struct event *event, struct update *update);
@@ -97,8 +93,7 @@ void staging_queue(struct core *core, struct intake *intake);
 /* Grants staging to the waiting pushes as far as it goes, folds early when it does not. */
 void staging_grant(struct core *core, struct update *update);
 
-/* -- Folds (schedule.c) --------------------------------------------------------------------------
- */
+/* -- Folds (schedule.c) -- */
 
 /* The round may have something to fold now. */
 void schedule_want(struct core *core, struct round *round);

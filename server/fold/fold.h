@@ -106,8 +106,7 @@ MUST_USE bool fold_read(const struct fold_rule *rule, const struct accumulator *
                         const struct terms *terms, uint64_t n, uint64_t elements, void *out,
                         uint64_t block, uint64_t n_blocks);
 
-/* -- Non-finite values --------------------------------------------------------------------------
- */
+/* -- Non-finite values -- */
 
 enum {
     FOLD_ALL_FINITE = -1
