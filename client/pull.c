@@ -22,7 +22,7 @@ struct pull {
     struct request request;
     char *job;
     uint64_t round;
-    gf_buffer *buffers;
+    gf_gradient *gradients;
     size_t n;
     bool no_wait;
     gf_pull_result result;
@@ -52,7 +52,7 @@ static gf_code prepare_pull(struct request *request, uint64_t now_ms, gf_error *
     if (nodes == NULL)
         return report(error, GF_CLIENT_NO_MEMORY, "no memory for %zu nodes", pull->n);
     for (size_t i = 0; i < pull->n; i++)
-        nodes[i] = pull->buffers[i].node;
+        nodes[i] = pull->gradients[i].node;
     Gradfold__V1__Request message = GRADFOLD__V1__REQUEST__INIT;
     Gradfold__V1__Pull op = GRADFOLD__V1__PULL__INIT;
     op.job = pull->job;
@@ -87,7 +87,7 @@ static gf_code check_answer(const struct pull *pull, const Gradfold__V1__PullRes
                       result->n_gradients, pull->n);
     for (size_t i = 0; i < pull->n; i++) {
         const Gradfold__V1__Gradient *gradient = result->gradients[i];
-        if (gradient->node != pull->buffers[i].node || !dtype_valid((int)gradient->dtype))
+        if (gradient->node != pull->gradients[i].node || !dtype_valid((int)gradient->dtype))
             return not_as_asked(error, i);
         if (!shape_size((enum dtype)gradient->dtype, gradient->shape, gradient->n_shape, &elements,
                         &bytes) ||
@@ -101,7 +101,7 @@ static gf_code check_answer(const struct pull *pull, const Gradfold__V1__PullRes
     return GF_OK;
 }
 
-static gf_code check_buffer(const gf_buffer *buffer, const Gradfold__V1__Gradient *gradient,
+static gf_code check_buffer(const gf_gradient *buffer, const Gradfold__V1__Gradient *gradient,
                             gf_error *error)
 {
     char shape[SHAPE_TEXT_MAX];
@@ -129,7 +129,7 @@ static gf_code aim(struct pull *pull, gf_error *error)
         return report(error, GF_CLIENT_NO_MEMORY, "no memory for %zu gradients", pull->n);
     request->n_into = pull->n;
     for (size_t i = 0; i < pull->n; i++)
-        request->into[i] = (struct piece){pull->buffers[i].data, pull->buffers[i].bytes};
+        request->into[i] = (struct piece){pull->gradients[i].data, pull->gradients[i].bytes};
     return GF_OK;
 }
 
@@ -140,13 +140,13 @@ static gf_code accept_pull(struct request *request, const Gradfold__V1__Response
     const Gradfold__V1__PullResult *result = response->pull;
     gf_code code = check_answer(pull, result, body_bytes, error);
     for (size_t i = 0; i < pull->n && code == GF_OK; i++)
-        code = check_buffer(&pull->buffers[i], result->gradients[i], error);
+        code = check_buffer(&pull->gradients[i], result->gradients[i], error);
     if (code == GF_OK)
         code = aim(pull, error);
     if (code != GF_OK)
         return code;
     for (size_t i = 0; i < pull->n; i++)
-        pull->buffers[i].contributions = result->gradients[i]->contributions;
+        pull->gradients[i].contributions = result->gradients[i]->contributions;
     pull->result = (gf_pull_result){.round = result->round, .state = (gf_round_state)result->state};
     return GF_OK;
 }
@@ -179,12 +179,12 @@ static gf_code check(const gf_pull_args *args, gf_error *error)
                       args->size, sizeof *args);
     if (args->job == NULL)
         return report(error, GF_INVALID_ARGUMENT, "pull: no job");
-    if (args->buffers == NULL || args->n_buffers == 0)
-        return report(error, GF_INVALID_ARGUMENT, "pull: no buffers");
-    for (size_t i = 0; i < args->n_buffers; i++)
-        if (args->buffers[i].data == NULL && args->buffers[i].bytes > 0)
+    if (args->gradients == NULL || args->n_gradients == 0)
+        return report(error, GF_INVALID_ARGUMENT, "pull: no gradients");
+    for (size_t i = 0; i < args->n_gradients; i++)
+        if (args->gradients[i].data == NULL && args->gradients[i].bytes > 0)
             return report(error, GF_INVALID_ARGUMENT, "pull: node %" PRIu64 ": no data",
-                          args->buffers[i].node);
+                          args->gradients[i].node);
     return GF_OK;
 }
 
@@ -200,8 +200,8 @@ gf_code pull_new(gf_client *client, const gf_pull_args *args, struct request **r
     pull->request.kind = &pull_kind;
     pull->job = strdup(args->job);
     pull->round = args->round;
-    pull->buffers = args->buffers;
-    pull->n = args->n_buffers;
+    pull->gradients = args->gradients;
+    pull->n = args->n_gradients;
     pull->no_wait = args->no_wait;
     flight_prepare(client, &pull->request, args->timeout_ms);
     code = request_reserve(&pull->request, 0, error);

@@ -105,11 +105,11 @@ static gf_push_args push_build(const struct exchange *exchange, enum layer layer
 static gf_pull_args pull_build(struct exchange *exchange, enum layer layer, uint64_t round,
                                struct tensors *mean)
 {
-    gf_buffer *buffer = exchange->buffer[layer];
+    gf_gradient *buffer = exchange->buffer[layer];
     size_t count = layer_info[layer].count;
     for (size_t i = 0; i < count; i++) {
         enum node node = layer_info[layer].node[i];
-        buffer[i] = (gf_buffer){
+        buffer[i] = (gf_gradient){
             .node = node,
             .dtype = GF_F32,
             .data = tensors_node(mean, node),
@@ -120,8 +120,8 @@ static gf_pull_args pull_build(struct exchange *exchange, enum layer layer, uint
         .size = sizeof(gf_pull_args),
         .job = exchange->options->job,
         .round = round,
-        .buffers = buffer,
-        .n_buffers = count,
+        .gradients = buffer,
+        .n_gradients = count,
     };
 }
 

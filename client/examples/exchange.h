@@ -26,7 +26,7 @@ struct exchange {
     const struct options *options;
     gf_client *client;
     gf_op *op[LAYERS]; /* under way, or NULL */
-    gf_buffer buffer[LAYERS][LAYER_NODES_MAX];
+    gf_gradient buffer[LAYERS][LAYER_NODES_MAX];
 };
 
 /* All functions that can fail return 0, or -1 after they have said on stderr what went wrong. */

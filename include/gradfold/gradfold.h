@@ -23,7 +23,8 @@
  *
  * ERRORS. Every call may return, beside its own codes:
  *   GF_DEADLINE_EXCEEDED   time ran out; the message says what it was waiting for. The server may
- * have acted. GF_INVALID_ARGUMENT    an argument breaks a rule; decided here or by the server
+ *                          have acted.
+ *   GF_INVALID_ARGUMENT    an argument breaks a rule; decided here or by the server
  *   GF_CLIENT_NO_MEMORY, GF_CLIENT_SYSTEM, GF_CLIENT_PROTOCOL
  *   GF_UNAUTHENTICATED, GF_PERMISSION_DENIED, GF_INTERNAL   by the server
  * Outputs are set on success only. Once a call has returned or an operation is complete, with
@@ -50,10 +51,13 @@ typedef struct gf_options {
     uint32_t retry_max_ms; /* up to here, each at random between a half and the whole; 0: 2,000 */
     const char *name;      /* for the server's log, copied; NULL: none */
     const char *token;     /* shown to the server, copied; NULL: none */
+    bool no_shared_memory; /* stay on TCP with a server on this host, copy on a Unix socket */
 } gf_options;
 
-/* Connects and greets. address: "host:port", "1.2.3.4:port" or "[::1]:port", copied. options:
- * borrowed for the call; NULL: all defaults. client: set on success, the caller's until gf_close().
+/* Connects and greets. address: "host:port", "1.2.3.4:port", "[::1]:port" or "unix:/path", copied.
+ * Over TCP to a server on this host that also has a Unix socket, the library changes over to that.
+ * options: borrowed for the call; NULL: all defaults. client: set on success, the caller's until
+ * gf_close().
  * GF_INVALID_ARGUMENT: the address makes no sense, or the server speaks another protocol.
  * GF_CLIENT_UNREACHABLE: nobody answered in time; the message has the last reason. */
 GF_API gf_code gf_connect(const char *address, const gf_options *options, gf_client **client,
@@ -68,12 +72,32 @@ typedef struct gf_server_info {
     char version[64]; /* 0-terminated */
     uint64_t max_header_bytes;
     uint64_t max_body_bytes; /* of one push */
-    uint64_t reserved[4];
+    bool shared_memory;      /* of buffers and views no byte is copied on the way */
+    uint64_t reserved[3];
 } gf_server_info;
 
 /* There and back. info: NULL is allowed. */
 GF_API gf_code gf_ping(gf_client *client, uint32_t timeout_ms, gf_server_info *info,
                        gf_error *error);
+
+/* -- Buffers: tensors that need not be copied --------------------------------------------------
+ *
+ * Memory of the client's that a server on the same host can read in place. Tensors that lie in
+ * buffers are pushed like any others; when all of a push do, and the connection shares memory,
+ * only their places are sent. Anywhere else a buffer is ordinary memory. */
+
+typedef struct gf_buffer gf_buffer;
+
+/* bytes (> 0) of zeros, aligned to a page. buffer: set on success, the caller's until
+ * gf_buffer_free(). */
+GF_API gf_code gf_buffer_new(gf_client *client, uint64_t bytes, gf_buffer **buffer,
+                             gf_error *error);
+
+/* Of no push that is not complete. May come after gf_close(). NULL is allowed. */
+GF_API void gf_buffer_free(gf_buffer *buffer);
+
+GF_API void *gf_buffer_data(const gf_buffer *buffer);
+GF_API uint64_t gf_buffer_bytes(const gf_buffer *buffer);
 
 /* -- Push: many tensors, all or none ---------------------------------------------------------- */
 
@@ -113,15 +137,21 @@ typedef struct gf_push_result {
 GF_API gf_code gf_push(gf_client *client, const gf_push_args *args, gf_push_result *result,
                        gf_error *error);
 
-/* -- Pull: sums into the caller's buffers ----------------------------------------------------- */
+/* -- Pull: sums into the caller's memory, or a view of the server's --------------------------- */
 
-typedef struct gf_buffer {
+/* Holds what a pull showed. */
+typedef struct gf_view gf_view;
+
+/* From then on what it showed must not be read. May come after gf_close(). NULL is allowed. */
+GF_API void gf_view_free(gf_view *view);
+
+typedef struct gf_gradient {
     uint64_t node;
     gf_dtype dtype; /* that the node must have; 0: whichever it has */
     void *data; /* borrowed, and written to, until the pull is complete; undefined if it fails */
     uint64_t bytes;         /* exactly those of the node's tensor */
     uint32_t contributions; /* set on success: how many the sum holds */
-} gf_buffer;
+} gf_gradient;
 
 #define GF_NEWEST_ROUND UINT64_MAX /* the newest closed one; while none is: the open one */
 
@@ -129,18 +159,22 @@ typedef struct gf_pull_args {
     size_t size;     /* sizeof(gf_pull_args) */
     const char *job; /* copied */
     uint64_t round;  /* or GF_NEWEST_ROUND */
-    gf_buffer
-        *buffers;     /* borrowed until the pull is complete; in any order, also with repetitions */
-    size_t n_buffers; /* at least 1 */
-    bool no_wait;     /* GF_DEADLINE_EXCEEDED at once, unless all nodes are complete */
+    gf_gradient
+        *gradients; /* borrowed until the pull is complete; in any order, also with repetitions */
+    size_t n_gradients; /* at least 1 */
+    bool no_wait;       /* GF_DEADLINE_EXCEEDED at once, unless all nodes are complete */
     uint32_t timeout_ms;
+    bool view; /* each gradient's `data` is set instead of written to, and can be read until
+                  gf_view_free(); copied only where the connection does not share memory */
 } gf_pull_args;
 
 typedef struct gf_pull_result {
     uint64_t round;
     gf_round_state
         state; /* GF_ROUND_OPEN, GF_ROUND_CLOSING: these nodes are complete, others may not be */
-    uint64_t reserved[4];
+    gf_view *view; /* of a pull with `view`, for which the result must be asked: the caller's; NULL
+                      otherwise */
+    uint64_t reserved[3];
 } gf_pull_result;
 
 /* Waits until the nodes are complete. result: NULL is allowed. GF_NOT_FOUND: no such job, or the
@@ -182,7 +216,8 @@ GF_API gf_code gf_op_wait_any(gf_op *const *ops, size_t n, size_t *index, gf_err
 /* Complete? Never blocks. */
 GF_API bool gf_op_test(gf_op *op);
 
-/* Of a complete operation; false: it is not, has failed, or has no such part. */
+/* Of a complete operation; false: it is not, has failed, or has no such part. A view is given to
+ * who asks first; one that nobody asked for goes with the operation. */
 GF_API bool gf_op_push_result(gf_op *op, gf_push_result *result);
 GF_API bool gf_op_pull_result(gf_op *op, gf_pull_result *result);
 

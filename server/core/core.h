@@ -3,10 +3,13 @@
  * There is no clock, socket, thread, file or callback in here. Time is an input, and what the core
  * wants done is a list of actions, to be carried out in their order before the next step:
  *
- *   ACTION_REPLY         answer a request; a push that was refused in mid-body is drained from then
- * on ACTION_GRANT         read the body of peer->intake.push into its staging ACTION_PERSIST make
- * the push durable, then EVENT_PERSISTED; the verdict leaves only after that ACTION_FOLD run
- * fold_task_run() anywhere, then EVENT_FOLDED ACTION_ROUND_CLOSED  tell the log
+ *   ACTION_REPLY         answer a request; a push that was refused in mid-body is drained from
+ *                        then on
+ *   ACTION_GRANT         read the body of peer->intake.push into its staging
+ *   ACTION_PERSIST       make the push durable, then EVENT_PERSISTED; the verdict leaves only
+ *                        after that
+ *   ACTION_FOLD          run fold_task_run() anywhere, then EVENT_FOLDED
+ *   ACTION_ROUND_CLOSED  tell the log
  *
  * Memory: what an action points to belongs to the core and is valid until the next step, except
  *   - staging that was granted is lent until EVENT_BODY_COMPLETE or EVENT_BODY_DROPPED,

@@ -77,14 +77,14 @@ static void push(void *state, long round, const float *gradient)
 static void pull(void *state, long round, float *result)
 {
     const struct worker *worker = state;
-    gf_buffer buffer = {
+    gf_gradient buffer = {
         .node = 0, .dtype = GF_F32, .data = result, .bytes = worker->contest->bench->bytes};
     const gf_pull_args args = {
         .size = sizeof args,
         .job = worker->contest->job,
         .round = (uint64_t)round,
-        .buffers = &buffer,
-        .n_buffers = 1,
+        .gradients = &buffer,
+        .n_gradients = 1,
     };
     gf_error error;
     need(gf_pull(worker->client, &args, NULL, &error), "pull", &error);

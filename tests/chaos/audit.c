@@ -11,22 +11,22 @@ static float *sums_of(struct chaos *c, unsigned round)
 /* true: the sums of the next round are there. */
 static bool pull_next(struct chaos *c)
 {
-    static gf_buffer buffers[BOARD_NODES_MAX];
+    static gf_gradient buffers[BOARD_NODES_MAX];
     gf_error error;
     if (c->pulled == c->board->rounds ||
         c->pulled > atomic_load(&c->board->audited) + BOARD_AHEAD - 1)
         return false;
     float *sums = sums_of(c, c->pulled);
     for (unsigned i = 0; i < c->board->nodes; i++)
-        buffers[i] = (gf_buffer){.node = i,
-                                 .dtype = GF_F32,
-                                 .data = sums + (size_t)i * BOARD_ELEMENTS,
-                                 .bytes = BOARD_ELEMENTS * sizeof(float)};
+        buffers[i] = (gf_gradient){.node = i,
+                                   .dtype = GF_F32,
+                                   .data = sums + (size_t)i * BOARD_ELEMENTS,
+                                   .bytes = BOARD_ELEMENTS * sizeof(float)};
     const gf_pull_args args = {.size = sizeof args,
                                .job = c->board->job,
                                .round = c->pulled,
-                               .buffers = buffers,
-                               .n_buffers = c->board->nodes,
+                               .gradients = buffers,
+                               .n_gradients = c->board->nodes,
                                .no_wait = true,
                                .timeout_ms = CALL_MS};
     gf_code code = gf_pull(c->client, &args, NULL, &error);

@@ -28,7 +28,7 @@ struct work {
     float *sums;
     uint64_t shape[1];
     gf_tensor tensors[NODES_MAX];
-    gf_buffer buffers[NODES_MAX];
+    gf_gradient buffers[NODES_MAX];
 };
 
 static void wrong(struct load *load, const char *what, const gf_error *error)
@@ -52,10 +52,10 @@ static bool work_begin(struct work *w, struct load *load, const char *job, unsig
         gf_spec_add_node(spec, NULL, GF_F32, w->shape, 1);
         w->tensors[i] = (gf_tensor){
             .node = i, .dtype = GF_F32, .shape = w->shape, .ndim = 1, .data = w->values};
-        w->buffers[i] = (gf_buffer){.node = i,
-                                    .dtype = GF_F32,
-                                    .data = w->sums + i * elements,
-                                    .bytes = elements * sizeof(float)};
+        w->gradients[i] = (gf_gradient){.node = i,
+                                        .dtype = GF_F32,
+                                        .data = w->sums + i * elements,
+                                        .bytes = elements * sizeof(float)};
     }
     gf_code code = gf_connect(load->server->address, NULL, &w->client[0], &error);
     if (code == GF_OK)
@@ -105,8 +105,8 @@ static bool work_round(struct work *w, uint64_t round)
     const gf_pull_args pull = {.size = sizeof pull,
                                .job = w->job,
                                .round = round,
-                               .buffers = w->buffers,
-                               .n_buffers = w->nodes,
+                               .gradients = w->gradients,
+                               .n_gradients = w->nodes,
                                .timeout_ms = CALL_MS};
     if (gf_pull(w->client[round % 2], &pull, NULL, &error) != GF_OK) {
         wrong(w->load, "pull", &error);

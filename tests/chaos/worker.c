@@ -104,13 +104,13 @@ static bool push_round(struct worker *w, unsigned round)
 static bool pull_round(struct worker *w, unsigned round)
 {
     gf_error error;
-    gf_buffer buffer = {
+    gf_gradient buffer = {
         .node = round % w->board->nodes, .dtype = GF_F32, .data = w->sum, .bytes = sizeof w->sum};
     const gf_pull_args args = {.size = sizeof args,
                                .job = w->board->job,
                                .round = round,
-                               .buffers = &buffer,
-                               .n_buffers = 1,
+                               .gradients = &buffer,
+                               .n_gradients = 1,
                                .timeout_ms = PUSH_MS};
     gf_code code = gf_pull(w->client, &args, NULL, &error);
     if (code != GF_OK && code != GF_DEADLINE_EXCEEDED)

@@ -38,7 +38,7 @@ static bool is_for(const struct rig *rig, size_t mark, uint64_t node, uint64_t r
            node < e->first + e->n && !(rig->model.first_frozen && node == 0);
 }
 
-static void audit_mark(struct rig *rig, const gf_buffer *buffer, size_t mark, uint64_t round)
+static void audit_mark(struct rig *rig, const gf_gradient *buffer, size_t mark, uint64_t round)
 {
     static const char *const names[] = {"unknown", "accepted", "refused"};
     enum fate fate = rig->entries[mark].fate;
@@ -53,7 +53,7 @@ static void audit_mark(struct rig *rig, const gf_buffer *buffer, size_t mark, ui
                  (int)mark, there ? names[fate] : "not for it", value);
 }
 
-static void audit_buffer(struct rig *rig, const gf_buffer *buffer, uint64_t round)
+static void audit_buffer(struct rig *rig, const gf_gradient *buffer, uint64_t round)
 {
     for (size_t mark = 0; mark < RIG_PUSHES; mark++)
         audit_mark(rig, buffer, mark, round);
@@ -89,7 +89,7 @@ static void audit_round(struct rig *rig, uint64_t round, uint64_t open)
         return; /* retired */
     if (must_be(rig, "pull for the audit", code))
         for (size_t i = 0; i < rig->model.n_nodes; i++)
-            audit_buffer(rig, &args.buffers[i], round);
+            audit_buffer(rig, &args.gradients[i], round);
 }
 
 static void audit_ledger(struct rig *rig)
@@ -151,11 +151,11 @@ static void follow_up(struct rig *rig)
     gf_spec_free(spec);
     for (uint32_t worker = 0; worker < 3 && ok; worker++)
         ok = follow_up_push(rig, worker, values[worker]);
-    gf_buffer buffer = {.node = 0, .dtype = GF_F32, .data = sum, .bytes = sizeof sum};
+    gf_gradient buffer = {.node = 0, .dtype = GF_F32, .data = sum, .bytes = sizeof sum};
     const gf_pull_args args = {.size = sizeof args,
                                .job = "follow-up",
-                               .buffers = &buffer,
-                               .n_buffers = 1,
+                               .gradients = &buffer,
+                               .n_gradients = 1,
                                .timeout_ms = RIG_PATIENCE_MS};
     if (ok && must_be(rig, "pull", gf_pull(rig->client[0], &args, NULL, &rig->error)) &&
         (memcmp(sum, sums, sizeof sum) != 0 || buffer.contributions != 3))

@@ -16,7 +16,7 @@ static double wide[RIG_PUSHES][RIG_PUSHES];
 static int64_t longs[RIG_PUSHES][RIG_PUSHES];
 static uint16_t halves[RIG_PUSHES][RIG_PUSHES];
 static gf_tensor tensors[RIG_PUSHES][RIG_NODES];
-static gf_buffer buffers[2][RIG_NODES];
+static gf_gradient buffers[2][RIG_NODES];
 static unsigned char results[2][RESULT_BYTES];
 
 void rig_make_vectors(void)
@@ -173,15 +173,15 @@ gf_pull_args rig_pull_args(struct rig *rig, int which, uint64_t round, size_t fi
     uint64_t bytes = rig->model.elements * gf_dtype_size(rig->model.dtype);
     must(n * bytes <= RESULT_BYTES);
     for (size_t i = 0; i < n; i++)
-        buffers[which][i] = (gf_buffer){.node = first + i,
-                                        .dtype = rig->model.dtype,
-                                        .data = results[which] + i * bytes,
-                                        .bytes = bytes};
+        buffers[which][i] = (gf_gradient){.node = first + i,
+                                          .dtype = rig->model.dtype,
+                                          .data = results[which] + i * bytes,
+                                          .bytes = bytes};
     return (gf_pull_args){.size = sizeof(gf_pull_args),
                           .job = rig->model.name,
                           .round = round,
-                          .buffers = buffers[which],
-                          .n_buffers = n,
+                          .gradients = buffers[which],
+                          .n_gradients = n,
                           .timeout_ms = rig->timeout_ms};
 }
 

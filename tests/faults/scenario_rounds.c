@@ -91,10 +91,10 @@ static void pull_all(struct rig *rig)
 static void pull_selection(struct rig *rig)
 {
     gf_pull_args args = rig_pull_args(rig, 0, 0, 0, 3);
-    args.buffers[0].node = args.buffers[2].node = 1;
-    args.buffers[1].node = 2;
+    args.gradients[0].node = args.gradients[2].node = 1;
+    args.gradients[1].node = 2;
     rig_check(rig, "pull", gf_pull(rig->client[0], &args, NULL, &rig->error), GF_OK);
-    args.buffers[1].node = 9;
+    args.gradients[1].node = 9;
     rig_check(rig, "pull", gf_pull(rig->client[0], &args, NULL, &rig->error), GF_UNKNOWN_NODE);
 }
 

@@ -63,7 +63,7 @@ static void read_names(const gf_job_names *names)
 /* -- Buffers between guards -- */
 
 struct buffers {
-    gf_buffer at[BUFFERS];
+    gf_gradient at[BUFFERS];
     uint8_t *memory[BUFFERS];
 };
 
@@ -73,10 +73,10 @@ static void buffers_init(struct buffers *b)
         b->memory[i] = malloc(sizes[i] + 2 * GUARD);
         must(b->memory[i] != NULL);
         memset(b->memory[i], 0xA5, sizes[i] + 2 * GUARD);
-        b->at[i] = (gf_buffer){.node = i,
-                               .dtype = i == 0 ? GF_F32 : 0,
-                               .data = b->memory[i] + GUARD,
-                               .bytes = sizes[i]};
+        b->at[i] = (gf_gradient){.node = i,
+                                 .dtype = i == 0 ? GF_F32 : 0,
+                                 .data = b->memory[i] + GUARD,
+                                 .bytes = sizes[i]};
     }
 }
 
@@ -124,8 +124,8 @@ static gf_pull_args pull_args(struct buffers *b)
     return (gf_pull_args){.size = sizeof(gf_pull_args),
                           .job = "digits",
                           .round = 3,
-                          .buffers = b->at,
-                          .n_buffers = BUFFERS,
+                          .gradients = b->at,
+                          .n_gradients = BUFFERS,
                           .timeout_ms = CALL_MS};
 }
 

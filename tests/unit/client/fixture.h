@@ -23,7 +23,7 @@ struct fixture {
     float *results; /* FAKE_ELEMENTS */
     uint64_t shape[1];
     gf_tensor tensor;
-    gf_buffer buffer;
+    gf_gradient buffer;
 };
 
 #define assert_ok(f, call)                                                          \
@@ -97,12 +97,12 @@ static inline gf_push_args push_of(struct fixture *f, uint64_t n, uint64_t seque
 /* The pull of what it was pushed to. */
 static inline gf_pull_args pull_of(struct fixture *f, uint64_t n)
 {
-    f->buffer = (gf_buffer){.dtype = GF_F32, .data = f->results, .bytes = n * sizeof(float)};
+    f->buffer = (gf_gradient){.dtype = GF_F32, .data = f->results, .bytes = n * sizeof(float)};
     return (gf_pull_args){.size = sizeof(gf_pull_args),
                           .job = "job",
                           .round = 7,
-                          .buffers = &f->buffer,
-                          .n_buffers = 1};
+                          .gradients = &f->buffer,
+                          .n_gradients = 1};
 }
 
 /* The results are `times` the data. */

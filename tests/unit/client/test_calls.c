@@ -37,18 +37,18 @@ static void many_tensors_are_scattered_and_gathered(void **state)
     struct fixture *f = *state;
     const uint64_t sizes[FAKE_NODES] = {1, 70000, 0, 3};
     gf_tensor tensors[FAKE_NODES];
-    gf_buffer buffers[FAKE_NODES];
+    gf_gradient buffers[FAKE_NODES];
     for (size_t i = 0; i < FAKE_NODES; i++) {
         tensors[i] = (gf_tensor){i, GF_F32, &sizes[i], 1, f->data + 10 * i};
         size_t node = FAKE_NODES - 1 - i;
-        buffers[i] = (gf_buffer){
+        buffers[i] = (gf_gradient){
             .node = node, .data = f->results + 100000 * node, .bytes = sizes[node] * sizeof(float)};
     }
     gf_push_args push = push_of(f, 0, 1);
     gf_pull_args pull = pull_of(f, 0);
     push.tensors = tensors;
-    pull.buffers = buffers;
-    push.n_tensors = pull.n_buffers = FAKE_NODES;
+    pull.gradients = buffers;
+    push.n_tensors = pull.n_gradients = FAKE_NODES;
     assert_ok(f, gf_push_pull(f->client, &push, &pull, NULL, NULL, &f->error));
     for (size_t i = 0; i < FAKE_NODES; i++)
         assert_memory_equal(f->results + 100000 * i, f->data + 10 * i, sizes[i] * sizeof(float));

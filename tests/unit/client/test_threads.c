@@ -33,7 +33,7 @@ static void *worker(void *data)
     const uint64_t shape[1] = {SIZE};
     float *results = malloc(SIZE * sizeof(float));
     gf_tensor tensor = {0, GF_F32, shape, 1, job->f->data};
-    gf_buffer buffer = {.data = results, .bytes = SIZE * sizeof(float)};
+    gf_gradient buffer = {.data = results, .bytes = SIZE * sizeof(float)};
     gf_push_args push = {.size = sizeof push,
                          .job = "job",
                          .round = 7,
@@ -41,7 +41,7 @@ static void *worker(void *data)
                          .tensors = &tensor,
                          .n_tensors = 1};
     gf_pull_args pull = {
-        .size = sizeof pull, .job = "job", .round = 7, .buffers = &buffer, .n_buffers = 1};
+        .size = sizeof pull, .job = "job", .round = 7, .gradients = &buffer, .n_gradients = 1};
     for (; push.sequence < ROUNDS && job->code == GF_OK; push.sequence++)
         job->code = one_round(job, &push, &pull);
     free(results);
@@ -185,11 +185,11 @@ static void *wait_in_vain(void *data)
 {
     struct fixture *f = data;
     float results[1];
-    gf_buffer buffer = {.data = results, .bytes = sizeof results, .node = 1};
+    gf_gradient buffer = {.data = results, .bytes = sizeof results, .node = 1};
     gf_pull_args pull = {.size = sizeof pull,
                          .job = "job",
-                         .buffers = &buffer,
-                         .n_buffers = 1,
+                         .gradients = &buffer,
+                         .n_gradients = 1,
                          .no_wait = true,
                          .timeout_ms = 1500};
     gf_pull(f->client, &pull, NULL, NULL);
