@@ -28,7 +28,7 @@ struct work {
     float *sums;
     uint64_t shape[1];
     gf_tensor tensors[NODES_MAX];
-    gf_gradient buffers[NODES_MAX];
+    gf_gradient gradients[NODES_MAX];
 };
 
 static void wrong(struct load *load, const char *what, const gf_error *error)
