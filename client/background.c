@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "client/clock.h"
 #include "client/drive.h"
 #include "client/report.h"
 
@@ -22,7 +23,7 @@ static void *run(void *data)
         }
         client->driving = true;
         while (my_turn(client))
-            drive_once(client);
+            drive_once(client, NEVER);
         client->driving = false;
         if (client->waiters > 0)
             pthread_cond_broadcast(&client->changed);

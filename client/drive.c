@@ -41,7 +41,8 @@ void drive_settle(gf_client *client)
     client->onlookers--;
 }
 
-static int poll_ms(const gf_client *client)
+/* Until something is due, or until_ms. */
+static int poll_ms(const gf_client *client, uint64_t until_ms)
 {
     if (send_wanted(client) || client->connection.give_up)
         return 0;
@@ -49,6 +50,8 @@ static int poll_ms(const gf_client *client)
     uint64_t timer_ms = connection_timer_ms(client);
     if (timer_ms < due_ms)
         due_ms = timer_ms;
+    if (until_ms < due_ms)
+        due_ms = until_ms;
     if (due_ms == NEVER)
         return -1;
     uint64_t now_ms = clock_now_ms();
@@ -56,11 +59,11 @@ static int poll_ms(const gf_client *client)
     return left_ms < INT_MAX ? (int)left_ms : INT_MAX;
 }
 
-static void sleep_in_poll(gf_client *client)
+static void sleep_in_poll(gf_client *client, uint64_t until_ms)
 {
     struct pollfd fds[2] = {{.fd = client->wake_fd, .events = POLLIN}};
     fds[1] = connection_interest(client);
-    int timeout_ms = poll_ms(client);
+    int timeout_ms = poll_ms(client, until_ms);
     client->polling = true;
     pthread_mutex_unlock(&client->lock);
     int n = poll(fds, 2, timeout_ms);
@@ -75,7 +78,7 @@ static void sleep_in_poll(gf_client *client)
         connection_event(client, fds[1].revents);
 }
 
-void drive_once(gf_client *client)
+void drive_once(gf_client *client, uint64_t until_ms)
 {
     uint64_t finished = client->finished;
     uint64_t now_ms = clock_now_ms();
@@ -86,7 +89,7 @@ void drive_once(gf_client *client)
     if (send_wanted(client))
         send_some(client);
     if (client->finished == finished)
-        sleep_in_poll(client);
+        sleep_in_poll(client, until_ms);
 }
 
 void drive_hand_over(gf_client *client)
@@ -97,22 +100,41 @@ void drive_hand_over(gf_client *client)
         background_wake(client);
 }
 
-void drive_until(gf_client *client, bool (*ready)(const void *what), const void *what)
+/* Waits for somebody else's change. */
+static void look_on(gf_client *client, uint64_t until_ms)
+{
+    if (until_ms == NEVER) {
+        pthread_cond_wait(&client->changed, &client->lock);
+        return;
+    }
+    struct timespec until = {.tv_sec = (time_t)(until_ms / 1000),
+                             .tv_nsec = (long)(until_ms % 1000) * 1000000};
+    pthread_cond_clockwait(&client->changed, &client->lock, CLOCK_MONOTONIC, &until);
+}
+
+static bool over(uint64_t until_ms)
+{
+    return until_ms != NEVER && clock_now_ms() >= until_ms;
+}
+
+bool drive_until(gf_client *client, bool (*ready)(const void *what), const void *what,
+                 uint64_t until_ms)
 {
     client->waiters++;
     if (client->driving)
         drive_wake(client); /* the background thread lets go of its place */
-    while (!ready(what)) {
+    while (!ready(what) && !over(until_ms)) {
         if (client->driving) {
-            pthread_cond_wait(&client->changed, &client->lock);
+            look_on(client, until_ms);
             continue;
         }
         client->driving = true;
-        while (!ready(what))
-            drive_once(client);
+        while (!ready(what) && !over(until_ms))
+            drive_once(client, until_ms);
         client->driving = false;
     }
     client->waiters--;
     if (!client->driving)
         drive_hand_over(client);
+    return ready(what);
 }

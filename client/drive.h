@@ -8,13 +8,14 @@
 
 #include "client/client.h"
 
-/* Returns once ready(what) holds; called and returning with the lock held. What it waits for must
- * come, by a deadline if nothing else. */
-void drive_until(gf_client *client, bool (*ready)(const void *what), const void *what);
+/* Returns true once ready(what) holds, false when until_ms has come before; called and returning
+ * with the lock held. With NEVER, what it waits for must come, by a deadline if nothing else. */
+bool drive_until(gf_client *client, bool (*ready)(const void *what), const void *what,
+                 uint64_t until_ms);
 
-/* One turn: sleeps until something happens, and deals with it. The caller drives (client.driving)
- * and holds the lock. */
-void drive_once(gf_client *client);
+/* One turn: sleeps until something happens, or until_ms, and deals with it. The caller drives
+ * (client.driving) and holds the lock. */
+void drive_once(gf_client *client, uint64_t until_ms);
 
 /* The driver's place is free: somebody who waits takes it, or the background thread. */
 void drive_hand_over(gf_client *client);

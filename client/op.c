@@ -3,6 +3,7 @@
 
 #include "client/background.h"
 #include "client/client.h"
+#include "client/clock.h"
 #include "client/drive.h"
 #include "client/flight.h"
 #include "client/pull.h"
@@ -77,7 +78,7 @@ gf_code gf_op_wait(gf_op *op, gf_error *error)
     if (client == NULL)
         return outcome(op, error);
     pthread_mutex_lock(&client->lock);
-    drive_until(client, ready, op);
+    drive_until(client, ready, op, NEVER);
     pthread_mutex_unlock(&client->lock);
     return outcome(op, error);
 }
@@ -101,16 +102,17 @@ static bool any_ready(const void *choice)
     return first_done(c) < c->n;
 }
 
-static size_t wait_any(gf_client *client, const struct choice *choice)
+static size_t wait_any(gf_client *client, const struct choice *choice, uint64_t until_ms)
 {
     pthread_mutex_lock(&client->lock);
-    drive_until(client, any_ready, choice);
+    drive_until(client, any_ready, choice, until_ms);
     size_t index = first_done(choice);
     pthread_mutex_unlock(&client->lock);
     return index;
 }
 
-gf_code gf_op_wait_any(gf_op *const *ops, size_t n, size_t *index, gf_error *error)
+gf_code gf_op_wait_any_for(gf_op *const *ops, size_t n, uint32_t timeout_ms, size_t *index,
+                           gf_error *error)
 {
     struct choice choice = {ops, n};
     gf_client *client = NULL;
@@ -124,8 +126,17 @@ gf_code gf_op_wait_any(gf_op *const *ops, size_t n, size_t *index, gf_error *err
     }
     if (there == 0)
         return report(error, GF_INVALID_ARGUMENT, "no operation to wait for");
-    *index = client != NULL ? wait_any(client, &choice) : first_done(&choice);
+    uint64_t until_ms = clock_after(clock_now_ms(), timeout_ms);
+    size_t done = client != NULL ? wait_any(client, &choice, until_ms) : first_done(&choice);
+    if (done == n)
+        return report(error, GF_DEADLINE_EXCEEDED, "no operation is complete");
+    *index = done;
     return report_ok(error);
+}
+
+gf_code gf_op_wait_any(gf_op *const *ops, size_t n, size_t *index, gf_error *error)
+{
+    return gf_op_wait_any_for(ops, n, GF_NO_TIMEOUT, index, error);
 }
 
 bool gf_op_test(gf_op *op)

@@ -213,6 +213,11 @@ GF_API gf_code gf_op_wait(gf_op *op, gf_error *error);
  * GF_INVALID_ARGUMENT: nothing but NULLs. */
 GF_API gf_code gf_op_wait_any(gf_op *const *ops, size_t n, size_t *index, gf_error *error);
 
+/* The same for so long at most, so that the caller can look at other things in between: signals, a
+ * wish to stop. The operations go on. GF_DEADLINE_EXCEEDED: none is complete yet. */
+GF_API gf_code gf_op_wait_any_for(gf_op *const *ops, size_t n, uint32_t timeout_ms, size_t *index,
+                                  gf_error *error);
+
 /* Complete? Never blocks. */
 GF_API bool gf_op_test(gf_op *op);
 

@@ -222,6 +222,35 @@ static void memory_is_free_when_an_operation_is_given_up_while_another_thread_dr
     pthread_join(thread, NULL);
 }
 
+/* A mute server leaves a pull waiting; first nobody else drives, then a thread that waits. */
+static void waiting_for_a_while_gives_nothing_up(void **state)
+{
+    struct fixture *f = *state;
+    struct fake_faults faults = fake_no_faults();
+    faults.mute = true;
+    fake_set(f->server, &faults);
+    gf_op *ops[2] = {NULL};
+    size_t index = 9;
+    pthread_t thread;
+    gf_pull_args pull = pull_of(f, 10);
+    gf_push_args push = push_of(f, 10, 1);
+    assert_ok(f, gf_pull_submit(f->client, &pull, &ops[1], &f->error));
+    assert_int_equal(gf_op_wait_any_for(ops, 2, 0, &index, &f->error), GF_DEADLINE_EXCEEDED);
+    assert_int_equal(gf_op_wait_any_for(ops, 2, 30, &index, &f->error), GF_DEADLINE_EXCEEDED);
+    assert_int_equal(pthread_create(&thread, NULL, wait_in_vain, f), 0);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(gf_op_wait_any_for(ops, 2, 10, &index, &f->error), GF_DEADLINE_EXCEEDED);
+    assert_int_equal(index, 9);
+    assert_false(gf_op_test(ops[1]));
+    assert_ok(f, gf_push_submit(f->client, &push, &ops[0], &f->error));
+    assert_ok(f, gf_op_wait_any_for(ops, 2, 30000, &index, &f->error));
+    assert_int_equal(index, 0);
+    assert_ok(f, gf_op_wait(ops[0], &f->error));
+    gf_op_free(ops[0]);
+    gf_op_free(ops[1]);
+    pthread_join(thread, NULL);
+}
+
 static void a_closed_handle_cancels_what_is_in_flight(void **state)
 {
     struct fixture *f = *state;
@@ -258,6 +287,7 @@ int main(void)
         TEST(an_operation_goes_on_while_nobody_waits),
         TEST(arguments_of_a_submitted_push_can_go_out_of_scope),
         TEST(memory_is_free_when_an_operation_is_given_up_while_another_thread_drives),
+        TEST(waiting_for_a_while_gives_nothing_up),
         TEST(a_closed_handle_cancels_what_is_in_flight),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
