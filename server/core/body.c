@@ -1,9 +1,14 @@
 #include "core/body.h"
 
+#include <string.h>
 #include <xxhash.h>
 
 #include "core/push.h"
 #include "fold/fold.h"
+
+enum {
+    COPY_BYTES = 256 * 1024 /* still in the cache when it is checked */
+};
 
 unsigned char *body_room(const struct intake *intake, uint64_t *room)
 {
@@ -54,4 +59,26 @@ void body_received(struct intake *intake, uint64_t n)
     must(check->received <= push->body_bytes);
     if (check->reject_non_finite)
         scan(check, push);
+}
+
+bool body_copy(struct intake *intake)
+{
+    struct body_check *check = &intake->check;
+    const struct push *push = intake->push;
+    uint64_t room;
+    unsigned char *to = body_room(intake, &room);
+    if (to == NULL)
+        return false;
+    const struct source *from = &push->sources[check->source];
+    uint64_t n = from->bytes - check->copied;
+    if (n > COPY_BYTES)
+        n = COPY_BYTES;
+    memcpy(to, from->data + check->copied, n);
+    body_received(intake, n);
+    check->copied += n;
+    if (check->copied == from->bytes) {
+        check->source++;
+        check->copied = 0;
+    }
+    return check->received < push->body_bytes;
 }

@@ -1,6 +1,6 @@
 /* The body of a push while it arrives: where the next bytes go, and the two checks that are made on
  * each piece while it is still in the cache (checksum, non-finite values). Runs outside the core's
- * step, on memory that was granted to this connection. */
+ * step, on any thread, on memory that was granted to this connection: one call at a time. */
 #pragma once
 
 #include <stdbool.h>
@@ -19,6 +19,8 @@ struct body_check {
     uint32_t bad_node;
     uint64_t bad_index;
     struct XXH3_state_s *hash; /* NULL: no checksum was given */
+    size_t source;             /* of a push whose tensors lie elsewhere, the one at hand … */
+    uint64_t copied;           /* … and how much of it was copied */
 };
 
 /* Where the next bytes belong: *room bytes at the returned address; NULL and 0 when the body is
@@ -27,3 +29,7 @@ unsigned char *body_room(const struct intake *intake, uint64_t *room);
 
 /* n more bytes (at most the room) have been put there: check them. */
 void body_received(struct intake *intake, uint64_t n);
+
+/* Of a push that was offered with places: copies and checks the next piece, a few hundred kilobytes
+ * at most. False when the body is complete. */
+bool body_copy(struct intake *intake);

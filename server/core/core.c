@@ -177,6 +177,7 @@ static void handle(struct core *core, const struct event *event, struct update *
         schedule_folded(core, event, update);
         break;
     case EVENT_SENT:
+    case EVENT_VIEW_LOST:
         pull_free(core, event->pull);
         break;
     case EVENT_PEER_LOST:
@@ -226,6 +227,13 @@ void core_step(struct core *core, const struct event *event, struct update *upda
     schedule_run(core, update, event->now_ms);
     staging_grant(core, update);
     update->wake_at_ms = next_wake(core, event->now_ms);
+}
+
+bool core_segment_exists(const struct core *core, uint64_t id)
+{
+    (void)core;
+    (void)id;
+    return false;
 }
 
 bool core_idle(const struct core *core)

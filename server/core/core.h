@@ -14,7 +14,7 @@
  * Memory: what an action points to belongs to the core and is valid until the next step, except
  *   - staging that was granted is lent until EVENT_BODY_COMPLETE or EVENT_BODY_DROPPED,
  *   - a fold task is lent until EVENT_FOLDED,
- *   - the pull of an OK pull reply is lent until EVENT_SENT. */
+ *   - the pull of an OK pull reply is lent until EVENT_SENT or EVENT_VIEW_LOST. */
 #pragma once
 
 #include <stdbool.h>
@@ -26,8 +26,8 @@
 #include "base/list.h"
 #include "base/pool.h"
 #include "core/body.h"
-#include "core/job.h"
 #include "core/limits.h"
+#include "core/request.h"
 
 struct core_config {
     uint64_t staging_bytes;     /* bodies of pushes: admitted, until folded */
@@ -35,53 +35,7 @@ struct core_config {
     uint64_t accumulator_bytes; /* what was folded before its round closed */
     uint64_t max_body_bytes;
     unsigned fold_tasks; /* a fold is cut into so many tasks at most (1 …) */
-};
-
-enum request_kind { /* numbered as the fields of the wire's oneof */
-    REQUEST_HELLO = 2,
-    REQUEST_CREATE_JOB = 3,
-    REQUEST_DESCRIBE_JOB = 4,
-    REQUEST_LIST_JOBS = 5,
-    REQUEST_DELETE_JOB = 6,
-    REQUEST_PUSH = 7,
-    REQUEST_PULL = 8,
-    REQUEST_CLOSE_ROUND = 9,
-};
-
-enum verdict {
-    VERDICT_ACCEPTED = 1,
-    VERDICT_DUPLICATE = 2
-};
-
-/* -- Requests, as the wire brings them; borrowed for the step ---------------------------------- */
-
-struct push_offer {
-    const char *job;
-    bool has_round;
-    uint64_t round;
-    uint32_t worker;
-    uint64_t sequence;
-    bool final;
-    bool has_checksum;
-    uint64_t checksum; /* XXH3-64 of the body */
-    const struct contribution *contributions;
-    size_t n_contributions;
-    uint64_t body_bytes;
-};
-
-struct pull_offer {
-    const char *job;
-    bool has_round;
-    uint64_t round;
-    const uint64_t *nodes; /* none: all, ascending */
-    size_t n_nodes;
-    uint64_t wait_ms;
-};
-
-struct close_offer {
-    const char *job;
-    bool has_round;
-    uint64_t round;
+    bool segments;       /* keep large results in memory that can be shared (core/segment.h) */
 };
 
 /* -- Replies -- */
@@ -98,7 +52,7 @@ struct reply {
     enum verdict verdict;       /* PUSH */
     uint64_t round;             /* PUSH */
     uint32_t ignored;           /* PUSH */
-    struct pull *pull;          /* PULL: read with core/pull.h, then EVENT_SENT */
+    struct pull *pull;          /* PULL: read with core/pull.h, then EVENT_SENT (or VIEW_LOST) */
 };
 
 enum action_kind {
@@ -124,9 +78,11 @@ struct action {
 /* -- A connection, as the core sees it -- */
 
 enum intake_state {
-    INTAKE_NONE,    /* no push; a new one may be offered */
-    INTAKE_WAITING, /* offered, no staging yet: stop reading until ACTION_GRANT or ACTION_REPLY */
-    INTAKE_GRANTED, /* the body is on its way */
+    INTAKE_NONE, /* no push; a new one may be offered */
+    /* Offered; no staging yet, or folded where it lies (core/gather.h): stop reading until
+     * ACTION_GRANT or ACTION_REPLY, which may say ACCEPTED, and find the state then. */
+    INTAKE_WAITING,
+    INTAKE_GRANTED, /* the body is on its way; that of an offer with places is to be copied */
     INTAKE_REFUSED, /* was granted, then refused: drop the body, EVENT_BODY_DROPPED */
 };
 
@@ -171,6 +127,8 @@ enum event_kind {
     EVENT_PERSISTED,     /* push */
     EVENT_FOLDED,        /* task */
     EVENT_SENT,          /* pull: nobody reads from its results any more */
+    EVENT_VIEW_LOST,     /* pull, with a segment: nobody knows whether it is still looked at, so
+                            that memory is never written again */
     /* The world. */
     EVENT_PEER_LOST, /* peer, after BODY_DROPPED: is forgotten with this step */
     EVENT_TICK,      /* time passed */
@@ -237,6 +195,9 @@ struct core_stats {
 };
 
 void core_stats(const struct core *core, struct core_stats *stats);
+
+/* May a pull be answered with the segment of that number again? */
+bool core_segment_exists(const struct core *core, uint64_t id);
 
 /* By name, or NULL. */
 struct job *core_find_job(const struct core *core, const char *name);

@@ -44,7 +44,8 @@ static void hash_contributions(const struct push_offer *offer, struct key_print 
 
 static struct key_print make_print(const struct push_offer *offer)
 {
-    struct key_print print = {.body_bytes = offer->body_bytes,
+    bool elsewhere = offer->places != NULL;
+    struct key_print print = {.body_bytes = elsewhere ? places_bytes(offer) : offer->body_bytes,
                               .checksum = offer->has_checksum ? offer->checksum : 0,
                               .has_checksum = offer->has_checksum,
                               .final = offer->final};
@@ -113,6 +114,8 @@ static enum code check_contributions(const struct job *job, struct round *round,
         return code;
     if (s->overflow)
         return error_set(error, CODE_MALFORMED, "the tensors' sizes overflow");
+    if (offer->places != NULL)
+        return places_check(offer, error);
     if (s->body_bytes != offer->body_bytes)
         return error_set(error, CODE_MALFORMED,
                          "the body has %" PRIu64 " bytes, the tensors need %" PRIu64,
@@ -127,8 +130,12 @@ static struct push *push_new(struct job *job, const struct event *event, uint64_
     const struct push_offer *offer = event->offer;
     uint64_t own_bytes = sizeof(struct push) + s->n_terms * sizeof(struct term);
     struct push *push = calloc(1, own_bytes);
-    if (push == NULL)
+    struct source *sources = offer->places == NULL ? NULL : sources_new(offer);
+    if (push == NULL || (offer->places != NULL && sources == NULL)) {
+        sources_free(sources, offer->n_contributions);
+        free(push);
         return NULL;
+    }
     *push = (struct push){.job = job,
                           .round_number = round_number,
                           .peer = event->peer,
@@ -137,6 +144,8 @@ static struct push *push_new(struct job *job, const struct event *event, uint64_
                           .worker = offer->worker,
                           .ignored = s->ignored,
                           .final = offer->final,
+                          .sources = sources,
+                          .n_sources = offer->n_contributions,
                           .body_bytes = s->body_bytes,
                           .own_bytes = own_bytes,
                           .n_terms = s->n_terms,
@@ -194,10 +203,11 @@ static enum code start_intake(struct core *core, const struct event *event, stru
         code = error_set(error, CODE_RESOURCE_EXHAUSTED, "no memory");
     if (code != CODE_OK) {
         intake->push = NULL;
-        free(push);
+        push_free(core, push);
         return code;
     }
     intake->state = INTAKE_WAITING;
+    job_ref(push->job);
     list_append(&push->job->intakes, &intake->link);
     staging_queue(core, intake);
     return CODE_OK;

@@ -24,6 +24,12 @@ void pull_gradient(const struct pull *pull, size_t i, struct gradient *gradient)
                                   .data = n == 0 ? NULL : results->data + node->offset};
 }
 
+const struct segment *pull_segment(const struct pull *pull)
+{
+    (void)pull; /* results are not kept in segments yet */
+    return NULL;
+}
+
 static uint64_t listed_ids(const struct pull *pull)
 {
     return pull->all ? 0 : pull->n_nodes;
@@ -182,6 +188,7 @@ static struct pull *pull_new(struct job *job, const struct pull_offer *ask)
     pull->job = job;
     job_ref(job);
     pull->all = ask->n_nodes == 0;
+    pull->view = ask->view;
     pull->n_nodes = pull->all ? job->tape.size : ask->n_nodes;
     for (size_t i = 0; i < ask->n_nodes; i++)
         pull->nodes[i] = (uint32_t)ask->nodes[i];

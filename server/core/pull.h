@@ -3,6 +3,7 @@
 
 #include "core/core.h"
 #include "core/round.h"
+#include "core/segment.h"
 
 struct pull {
     struct list link;      /* round.pulls while waiting */
@@ -14,6 +15,7 @@ struct pull {
     uint64_t number;         /* of the round */
     enum round_state state;  /* as the reply says: CLOSED, or OPEN for nodes complete before */
     bool all;                /* every node of the tape, ascending */
+    bool view;               /* a segment is wanted */
     size_t n_nodes;
     size_t ready; /* the first so many asked nodes are complete */
     struct action action;
@@ -27,10 +29,15 @@ struct gradient {
     uint64_t id;
     uint32_t contributions;
     const unsigned char *data; /* node->bytes of them; NULL: all zero */
+    uint64_t offset;           /* of data in the segment, when there is one */
 };
 
 /* i < pull->n_nodes. */
 void pull_gradient(const struct pull *pull, size_t i, struct gradient *gradient);
+
+/* Where the gradients of an answered pull lie, to be shared with the client: the view is lent until
+ * EVENT_SENT or EVENT_VIEW_LOST. NULL: they are to be sent as a body. */
+const struct segment *pull_segment(const struct pull *pull);
 
 /* -- For the core -- */
 

@@ -3,6 +3,7 @@
 
 #include "core/core.h"
 #include "core/keys.h"
+#include "core/places.h"
 #include "core/round.h"
 
 /* One contribution that will be added. Lives in its push. */
@@ -16,7 +17,7 @@ struct term {
 
 struct push {
     struct list link;      /* round.persisting, then round.held[worker] or round.staged */
-    struct job *job;       /* refuses the intake before it goes; not used after the commit */
+    struct job *job;       /* referenced by the intake; not used after the commit */
     struct round *round;   /* from commit on; NULL when it was forgotten meanwhile */
     uint64_t round_number; /* bound at admission */
     struct peer *peer;     /* to be answered when persisted; NULL: it is lost */
@@ -27,6 +28,8 @@ struct push {
     uint32_t ignored; /* contributions to frozen nodes */
     bool final;
     struct key_print print;
+    struct source *sources; /* where the tensors are to be copied from; NULL: they are the body */
+    size_t n_sources;
     unsigned char *body; /* staging; NULL before the grant and for an empty body */
     uint64_t body_bytes;
     uint64_t own_bytes; /* of this structure, which counts against the staging budget too */

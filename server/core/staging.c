@@ -20,13 +20,15 @@ void push_free(struct core *core, struct push *push)
         pool_give(core->staging, push->body, push->body_bytes);
         pool_discharge(core->staging, push->own_bytes);
     }
+    sources_free(push->sources, push->n_sources);
     list_remove(&push->link);
     list_remove(&push->peer_link);
     free(push);
 }
 
-void intake_end(struct core *core, struct peer *peer)
+struct push *intake_take(struct core *core, struct peer *peer)
 {
+    struct push *push = peer->intake.push;
     struct intake *intake = &peer->intake;
     if (intake->state == INTAKE_WAITING)
         core->pushes_waiting--;
@@ -36,10 +38,16 @@ void intake_end(struct core *core, struct peer *peer)
     list_remove(&intake->wait);
     XXH3_freeState(intake->check.hash);
     intake->check.hash = NULL;
-    if (intake->push != NULL)
-        push_free(core, intake->push);
+    job_unref(push->job);
     intake->push = NULL;
     intake->state = INTAKE_NONE;
+    return push;
+}
+
+void intake_end(struct core *core, struct peer *peer)
+{
+    if (peer->intake.state != INTAKE_NONE)
+        push_free(core, intake_take(core, peer));
 }
 
 void intake_refuse(struct core *core, struct update *update, struct peer *peer, enum code code,

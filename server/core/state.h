@@ -84,7 +84,8 @@ enum code push_check_room(const struct node *node, struct slot *slot, uint64_t i
  * dropped. */
 void intake_refuse(struct core *core, struct update *update, struct peer *peer, enum code code,
                    const char *why);
-/* Ends the intake and frees its push. */
+/* Ends the intake; its push, or frees that too. */
+struct push *intake_take(struct core *core, struct peer *peer);
 void intake_end(struct core *core, struct peer *peer);
 
 /* The intake waits for staging. */

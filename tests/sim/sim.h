@@ -58,7 +58,7 @@ struct request {
 };
 
 /* What is between two peeks at a socket: a header, or a part of a body. */
-struct segment {
+struct packet {
     struct request *request;
     uint64_t bytes; /* of the body; 0: the header */
 };
@@ -76,7 +76,7 @@ struct wire {
     bool given_up;     /* by the worker: nothing more comes from it, no reply reaches it */
     uint64_t last_arrival_ms;
     uint64_t last_reply_ms;
-    struct segment sent[WIRE_SEGMENTS]; /* a ring: on the way, then at the server unread */
+    struct packet sent[WIRE_SEGMENTS]; /* a ring: on the way, then at the server unread */
     unsigned first;
     unsigned arrived; /* of them */
     unsigned n;

@@ -44,7 +44,7 @@ bool wire_has_room(const struct wire *w)
 
 static void add_segment(struct sim *sim, struct wire *w, struct request *r, uint64_t bytes)
 {
-    w->sent[(w->first + w->n++) % WIRE_SEGMENTS] = (struct segment){r, bytes};
+    w->sent[(w->first + w->n++) % WIRE_SEGMENTS] = (struct packet){r, bytes};
     uint64_t at = sim->now_ms + sim_below(sim, sim->plan.delay_ms + 1);
     w->last_arrival_ms = at > w->last_arrival_ms ? at : w->last_arrival_ms;
     agenda_add(&sim->agenda, w->last_arrival_ms, ITEM_SEGMENT, w);
@@ -162,7 +162,7 @@ static bool advance(struct sim *sim, struct wire *w)
         return true;
     if (w->arrived == 0)
         return false;
-    struct segment segment = w->sent[w->first];
+    struct packet segment = w->sent[w->first];
     w->first = (w->first + 1) % WIRE_SEGMENTS;
     w->n--;
     w->arrived--;
