@@ -40,13 +40,13 @@ static bool advance_to_end(struct connection *c);
 #define TO(state) (1U << CONNECTION_##state)
 #define TO_END    (TO(FLUSH) | TO(GOODBYE) | TO(CLOSED))
 
-struct place {
+struct station {
     bool (*advance)(struct connection *c);
     unsigned moves;
     bool reads;
 };
 
-static const struct place places[] = {
+static const struct station stations[] = {
     [CONNECTION_HEADER] = {advance_header, TO(WAIT) | TO(BODY) | TO(DRAIN) | TO_END, true},
     [CONNECTION_WAIT] = {advance_wait, TO(BODY) | TO(DRAIN) | TO_END, false},
     [CONNECTION_BODY] = {advance_body, TO(DRAIN) | TO_END, true},
@@ -69,7 +69,7 @@ void connection_check(const struct connection *c)
 
 void connection_move(struct connection *c, enum connection_state to)
 {
-    must(places[c->state].moves & (1U << to));
+    must(stations[c->state].moves & (1U << to));
     c->state = to;
 }
 
@@ -221,14 +221,17 @@ static void settle(struct connection *c)
     hold_input(c);
     if (sender_flush(&c->sender) != 0)
         c->broken = true;
+    if (c->state == CONNECTION_GOODBYE && sender_idle(&c->sender))
+        connection_shut(c);
     if (is_over(c)) {
         connection_close(c);
         return;
     }
-    if (c->state == CONNECTION_GOODBYE && sender_idle(&c->sender))
-        connection_shut(c);
-    bool stopped = c->input.n > 0 || c->eof || (c->state == CONNECTION_HEADER && is_throttled(c));
-    connection_set_reading(c, places[c->state].reads && !stopped);
+    bool throttled = c->state == CONNECTION_HEADER && is_throttled(c);
+    bool stopped = c->input.n > 0 || c->eof || throttled;
+    if (c->state == CONNECTION_HEADER && c->input.n > 0 && !throttled) /* replies have drained */
+        list_append(&c->net->dirty, &c->dirty);
+    connection_set_reading(c, stations[c->state].reads && !stopped);
     connection_check(c);
 }
 
@@ -236,7 +239,7 @@ void connection_tick(struct connection *c)
 {
     if (c->state == CONNECTION_CLOSED)
         return;
-    while (!c->broken && places[c->state].advance(c))
+    while (!c->broken && stations[c->state].advance(c))
         ;
     list_remove(&c->dirty);
     settle(c);

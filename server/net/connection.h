@@ -1,5 +1,5 @@
 /* One connection: requests in, responses out. The machine is in connection.c, what a complete
- * header leads to in dispatch.c, libuv's callbacks in stream.c. */
+ * header leads to in dispatch.c, its socket in stream.c. */
 #pragma once
 
 #include "core/core.h"
@@ -29,8 +29,7 @@ struct connection {
     struct net *net;
     struct list link;  /* net.connections */
     struct list dirty; /* net.dirty */
-    uv_tcp_t tcp;
-    uv_shutdown_t shutdown;
+    struct socket socket;
     enum connection_state state;
     struct frame_reader reader;
     uint64_t body_left; /* of the frame at hand, not taken from the stream yet */
@@ -51,14 +50,15 @@ struct connection {
 
 /* -- stream.c -- */
 
-/* Takes fd over. The connection owns itself and is freed when it is closed. NULL: there is no
- * memory, and fd is closed. */
-struct connection *connection_new(struct net *net, int fd, bool rejected);
+/* Takes fd over, which is non-blocking. The connection owns itself and is freed when it is closed.
+ * NULL: there is no memory, and fd is closed. */
+struct connection *connection_new(struct net *net, int fd, enum socket_family family,
+                                  bool rejected);
 
-/* Reads or does not, as the state wants it. */
+/* Reads or does not, as the state wants it; writes when there is something to say. */
 void connection_set_reading(struct connection *connection, bool wanted);
 
-/* Shuts our side; when that is done, the other side has GOODBYE_MS. */
+/* Shuts our side, once; from then on the other side has GOODBYE_MS. */
 void connection_shut(struct connection *connection);
 
 /* Closes the socket and frees, later. */

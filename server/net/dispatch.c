@@ -14,7 +14,7 @@ enum {
 static void queue(struct connection *c, const Gradfold__V1__Response *response)
 {
     bool too_large;
-    if (!sender_add(&c->sender, response, NULL, 0, &too_large))
+    if (!sender_add(&c->sender, response, NULL, 0, SOCKET_NO_FD, &too_large))
         c->broken = true; /* without an answer the peer would wait for ever */
 }
 
@@ -129,7 +129,7 @@ void dispatch_reply(struct connection *c, const struct reply *reply)
     if (response_build(&net->replies, net->config.core, reply, &response, &body_bytes, &error)) {
         refuse_instead(c, reply, &error);
     } else if (!sender_add(&c->sender, &response, has_body ? reply->pull : NULL, body_bytes,
-                           &too_large)) {
+                           SOCKET_NO_FD, &too_large)) {
         error_set(&error, CODE_RESOURCE_EXHAUSTED, "%s",
                   too_large ? "the answer's header is too large; ask for less at a time"
                             : "no memory for the answer");

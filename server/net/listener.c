@@ -39,7 +39,7 @@ static void welcome(struct net *net, int fd)
 {
     struct connection *c;
     if (net->stats.connections_open < net->config.max_connections) {
-        c = connection_new(net, fd, false);
+        c = connection_new(net, fd, SOCKET_TCP, false);
         if (c) {
             net->stats.connections_accepted++;
             net->stats.connections_open++;
@@ -51,7 +51,7 @@ static void welcome(struct net *net, int fd)
         close(fd);
         return;
     }
-    c = connection_new(net, fd, true);
+    c = connection_new(net, fd, SOCKET_TCP, true);
     if (!c)
         return;
     net->rejects++;

@@ -109,8 +109,8 @@ const char *net_peer_name(const struct peer *peer, char name[static NET_NAME_MAX
         (const struct connection *)(const void *)((const char *)peer -
                                                   offsetof(struct connection, peer));
     struct sockaddr_storage address = {.ss_family = AF_INET};
-    int size = sizeof address;
-    if (uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&address, &size) != 0)
+    socklen_t size = sizeof address;
+    if (getpeername(c->socket.fd, (struct sockaddr *)&address, &size) != 0)
         snprintf(name, NET_NAME_MAX, "?");
     else
         net_address_name((struct sockaddr *)&address, name);

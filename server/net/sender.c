@@ -1,10 +1,11 @@
 /* A connection's outgoing queue.
  *
  * 1. A reply is packed behind the last one, if its parcel has room, or into a new parcel. A pull
- *    ends its parcel.
- * 2. A flush takes parcels from the front until the write is large enough: their headers, and of a
- *    pull's body as much as still fits. Wholly taken parcels fly, a body in progress stays.
- * 3. The write is over: what flew is freed, pulls are given back, the owner flushes again.
+ *    ends its parcel; a descriptor begins one.
+ * 2. A flush makes a load of what is in front: headers, and of a pull's body as much as still
+ *    fits. What the socket took of it is forgotten, pulls that left wholly are given back.
+ * 3. What is left waits until the socket may be written to. So does a body after each piece, and
+ *    other connections have their turn.
  *
  * What can go wrong:
  *   1'  the header is too large, no memory   nothing is queued, the owner answers otherwise
@@ -12,7 +13,9 @@
  *   3'  the peer does not read               the owner's sweep sees it stalled */
 #include "net/sender.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "core/limits.h"
 #include "net/pieces.h"
@@ -27,27 +30,34 @@ enum {
 
 struct parcel {
     struct list link;
-    struct pull *pull; /* NULL: headers only */
-    struct pieces pieces;
+    int fd;              /* until the first byte has left */
+    struct pull *pull;   /* NULL: headers only */
+    struct pieces body;  /* of it, what was not written */
+    struct pieces ahead; /* of that, what is not in the load */
     size_t n;
+    size_t written; /* of the n header bytes */
     size_t capacity;
-    bool header_taken;
     uint8_t bytes[];
 };
 
-void sender_init(struct sender *s, uv_stream_t *stream, uint64_t *bytes_out)
+void sender_init(struct sender *s, struct socket *socket, uint64_t *bytes_out)
 {
     list_init(&s->queue);
-    list_init(&s->flying);
-    s->stream = stream;
+    s->socket = socket;
     s->bytes_out = bytes_out;
-    s->write.data = s;
+}
+
+static struct parcel *first_of(const struct sender *s)
+{
+    return list_entry(s->queue.next, struct parcel, link);
 }
 
 /* A parcel with room for a header of n bytes; NULL without memory. */
-static struct parcel *parcel_for(struct sender *s, size_t n)
+static struct parcel *parcel_for(struct sender *s, size_t n, int fd)
 {
-    if (!list_empty(&s->queue)) {
+    if (list_empty(&s->queue))
+        s->moved_ms = uv_now(s->socket->poll.loop);
+    else if (fd == SOCKET_NO_FD) {
         struct parcel *last = list_entry(s->queue.prev, struct parcel, link);
         if (!last->pull && last->capacity - last->n >= n)
             return last;
@@ -56,19 +66,19 @@ static struct parcel *parcel_for(struct sender *s, size_t n)
     struct parcel *p = malloc(sizeof *p + capacity);
     if (!p)
         return NULL;
-    *p = (struct parcel){.capacity = capacity};
+    *p = (struct parcel){.fd = fd, .capacity = capacity};
     list_append(&s->queue, &p->link);
     return p;
 }
 
 bool sender_add(struct sender *s, const Gradfold__V1__Response *response, struct pull *pull,
-                uint64_t body_bytes, bool *too_large)
+                uint64_t body_bytes, int fd, bool *too_large)
 {
     size_t header = gradfold__v1__response__get_packed_size(response);
     *too_large = header > LIMIT_RESPONSE_HEADER_BYTES;
     if (*too_large)
         return false;
-    struct parcel *p = parcel_for(s, FRAME_PREFIX_BYTES + header);
+    struct parcel *p = parcel_for(s, FRAME_PREFIX_BYTES + header, fd);
     if (!p)
         return false;
     frame_prefix_encode(p->bytes + p->n, (uint32_t)header, body_bytes);
@@ -77,7 +87,7 @@ bool sender_add(struct sender *s, const Gradfold__V1__Response *response, struct
     s->bytes += FRAME_PREFIX_BYTES + header;
     if (pull) {
         p->pull = pull;
-        pieces_begin(&p->pieces, pull, body_bytes);
+        pieces_begin(&p->body, pull, body_bytes);
         s->pulls++;
     }
     return true;
@@ -86,9 +96,10 @@ bool sender_add(struct sender *s, const Gradfold__V1__Response *response, struct
 /* -- Writing -- */
 
 struct load {
-    uv_buf_t runs[WRITE_RUNS];
-    unsigned n;
+    struct iovec runs[WRITE_RUNS];
+    size_t n;
     uint64_t bytes;
+    int fd;
 };
 
 static bool load_has_room(const struct load *load)
@@ -98,82 +109,133 @@ static bool load_has_room(const struct load *load)
 
 static void load_add(struct load *load, const uint8_t *bytes, uint64_t n)
 {
-    load->runs[load->n++] = uv_buf_init((char *)bytes, (unsigned)n);
+    union { /* sendmsg() only reads, but its vectors are not const */
+        const uint8_t *from;
+        void *to;
+    } u = {bytes};
+    load->runs[load->n++] = (struct iovec){u.to, n};
     load->bytes += n;
 }
 
-static void take(struct parcel *p, struct load *load)
+static void load_parcel(struct load *load, struct parcel *p)
 {
-    if (!p->header_taken)
-        load_add(load, p->bytes, p->n);
-    p->header_taken = true;
-    while (p->pieces.left > 0 && load_has_room(load)) {
+    if (p->written < p->n)
+        load_add(load, p->bytes + p->written, p->n - p->written);
+    p->ahead = p->body;
+    while (p->ahead.left > 0 && load_has_room(load)) {
         uint64_t n;
-        const unsigned char *run = pieces_next(&p->pieces, WRITE_BYTES - load->bytes, &n);
+        const unsigned char *run = pieces_next(&p->ahead, WRITE_BYTES - load->bytes, &n);
         load_add(load, run, n);
     }
 }
 
-static void free_parcel(struct sender *s, struct parcel *p)
+static void make_load(const struct sender *s, struct load *load)
 {
-    struct pull *pull = p->pull;
-    s->bytes -= p->n;
-    list_remove(&p->link);
-    free(p);
-    if (pull) {
-        s->pulls--;
-        s->give_back(s, pull);
+    load->n = 0;
+    load->bytes = 0;
+    load->fd = first_of(s)->fd;
+    list_each (link, &s->queue) {
+        struct parcel *p = list_entry(link, struct parcel, link);
+        bool begins = p->fd != SOCKET_NO_FD && load->n > 0;
+        if (begins || !load_has_room(load))
+            return;
+        load_parcel(load, p);
+        if (p->ahead.left > 0)
+            return;
     }
 }
 
-static void free_all(struct sender *s, struct list *parcels)
+/* n more bytes of the body have left. */
+static void advance_body(struct parcel *p, uint64_t n)
 {
-    struct list *link;
-    while ((link = list_first(parcels)))
-        free_parcel(s, list_entry(link, struct parcel, link));
+    if (n == p->body.left - p->ahead.left) {
+        p->body = p->ahead;
+        return;
+    }
+    while (n > 0) {
+        uint64_t skipped;
+        pieces_next(&p->body, n, &skipped);
+        n -= skipped;
+    }
 }
 
-static void on_written(uv_write_t *write, int status)
+/* Of the n bytes that have left, takes the parcel's. True: the parcel has left wholly. */
+static bool advance(struct parcel *p, uint64_t *n)
 {
-    struct sender *s = write->data;
-    s->writing = false;
-    if (status == 0)
-        *s->bytes_out += s->write_bytes;
-    free_all(s, &s->flying);
-    s->written(s, status);
+    if (p->fd != SOCKET_NO_FD)
+        close(p->fd);
+    p->fd = SOCKET_NO_FD;
+    size_t header = *n < p->n - p->written ? (size_t)*n : p->n - p->written;
+    p->written += header;
+    *n -= header;
+    uint64_t loaded = p->body.left - p->ahead.left;
+    uint64_t body = *n < loaded ? *n : loaded;
+    advance_body(p, body);
+    *n -= body;
+    return p->written == p->n && p->body.left == 0;
+}
+
+static void free_parcels(struct sender *s, struct list *parcels)
+{
+    struct list *link;
+    while ((link = list_first(parcels))) {
+        struct parcel *p = list_entry(link, struct parcel, link);
+        struct pull *pull = p->pull;
+        s->bytes -= p->n;
+        list_remove(&p->link);
+        if (p->fd != SOCKET_NO_FD)
+            close(p->fd);
+        free(p);
+        if (pull) {
+            s->pulls--;
+            s->give_back(s, pull);
+        }
+    }
+}
+
+static void forget(struct sender *s, uint64_t n)
+{
+    struct list gone;
+    list_init(&gone);
+    *s->bytes_out += n;
+    s->moved_ms = uv_now(s->socket->poll.loop);
+    while (n > 0 && advance(first_of(s), &n)) {
+        struct parcel *p = first_of(s);
+        list_remove(&p->link);
+        list_append(&gone, &p->link);
+    }
+    free_parcels(s, &gone);
 }
 
 int sender_flush(struct sender *s)
 {
     struct load load;
-    struct list *link;
-    if (s->writing || list_empty(&s->queue))
-        return 0;
-    load.n = 0;
-    load.bytes = 0;
-    while (load_has_room(&load) && (link = list_first(&s->queue))) {
-        struct parcel *p = list_entry(link, struct parcel, link);
-        take(p, &load);
-        if (p->pieces.left > 0)
+    for (uint64_t bytes = 0; !s->blocked && !list_empty(&s->queue); bytes += load.bytes) {
+        if (bytes >= WRITE_BYTES) {
+            s->blocked = true;
             break;
-        list_remove(&p->link);
-        list_append(&s->flying, &p->link);
+        }
+        make_load(s, &load);
+        ssize_t n = socket_write(s->socket, load.runs, load.n, load.fd);
+        if (n < 0 && n != -EAGAIN)
+            return (int)n;
+        s->blocked = n < (ssize_t)load.bytes;
+        if (n > 0)
+            forget(s, (uint64_t)n);
     }
-    s->writing = true;
-    s->write_bytes = load.bytes;
-    s->unwritten = load.bytes;
-    s->moved_ms = uv_now(s->stream->loop);
-    int err = uv_write(&s->write, s->stream, load.runs, load.n, on_written);
-    if (err)
-        s->writing = false;
-    return err;
+    return 0;
+}
+
+void sender_unblock(struct sender *s)
+{
+    s->blocked = false;
 }
 
 /* -- State -- */
 
 bool sender_idle(const struct sender *s)
 {
-    return !s->writing && list_empty(&s->queue);
+    return list_empty(&s->queue);
 }
 
 bool sender_full(const struct sender *s)
@@ -186,20 +248,12 @@ bool sender_drained(const struct sender *s)
     return s->bytes <= LIMIT_OUTGOING_BYTES / 2 && s->pulls <= PULLS_MAX / 2;
 }
 
-bool sender_stalled(struct sender *s, uint64_t now_ms, uint64_t idle_ms)
+bool sender_stalled(const struct sender *s, uint64_t now_ms, uint64_t idle_ms)
 {
-    if (!s->writing)
-        return false;
-    uint64_t unwritten = uv_stream_get_write_queue_size(s->stream);
-    if (unwritten != s->unwritten) {
-        s->unwritten = unwritten;
-        s->moved_ms = now_ms;
-    }
-    return now_ms - s->moved_ms >= idle_ms;
+    return !list_empty(&s->queue) && now_ms - s->moved_ms >= idle_ms;
 }
 
 void sender_drop(struct sender *s)
 {
-    free_all(s, &s->flying);
-    free_all(s, &s->queue);
+    free_parcels(s, &s->queue);
 }

@@ -1,8 +1,8 @@
-/* A connection's socket: libuv's callbacks, which put bytes where they belong, and tick.
+/* A connection and its socket: bytes are put where they belong, and it ticks.
  *
  * Reading: a body is received into its staging, everything else into the loop's shared buffer. A
- * connection that has read TURN_BYTES in one turn of the loop gives no buffer any more, which ends
- * its turn; the socket is still readable in the next one. */
+ * connection that has read TURN_BYTES in one turn of the loop reads no more; its socket is still
+ * readable in the next one. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -29,28 +29,24 @@ static bool has_turn(struct connection *c)
     return c->turn_bytes < TURN_BYTES;
 }
 
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+/* Where the next bytes belong, and how many. */
+static unsigned char *room_for(struct connection *c, size_t *room)
 {
-    struct connection *c = handle->data;
-    (void)suggested;
-    *buf = uv_buf_init(NULL, 0);
-    if (!has_turn(c))
-        return;
-    if (c->state != CONNECTION_BODY) {
-        *buf = uv_buf_init((char *)c->net->shared, sizeof c->net->shared);
-        return;
-    }
-    uint64_t room;
-    unsigned char *to = body_room(&c->peer.intake, &room);
-    *buf = uv_buf_init((char *)to, room < BODY_BYTES ? (unsigned)room : BODY_BYTES);
+    *room = sizeof c->net->shared;
+    if (c->state != CONNECTION_BODY)
+        return c->net->shared;
+    uint64_t left;
+    unsigned char *to = body_room(&c->peer.intake, &left);
+    *room = left < BODY_BYTES ? (size_t)left : BODY_BYTES;
+    return to;
 }
 
-static void take(struct connection *c, const uv_buf_t *buf, size_t n)
+static void take(struct connection *c, const unsigned char *to, size_t n)
 {
     c->net->stats.bytes_in += n;
     c->turn_bytes += n;
     c->read_ms = uv_now(c->net->loop);
-    if (buf->base == (char *)c->net->shared) {
+    if (to == c->net->shared) {
         c->input.at = c->net->shared;
         c->input.n = n;
     } else {
@@ -60,37 +56,38 @@ static void take(struct connection *c, const uv_buf_t *buf, size_t n)
     connection_tick(c);
 }
 
-static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+/* One read; false: there is no more for now. */
+static bool read_some(struct connection *c)
 {
-    struct connection *c = stream->data;
+    size_t room;
+    unsigned char *to = room_for(c, &room);
+    ssize_t n = socket_read(&c->socket, to, room);
     if (n > 0)
-        take(c, buf, (size_t)n);
-    else if (n < 0 && n != UV_ENOBUFS)
-        connection_ended(c, n != UV_EOF);
+        take(c, to, (size_t)n);
+    else if (n != -EAGAIN)
+        connection_ended(c, n < 0);
+    return n == (ssize_t)room;
+}
+
+static void on_ready(struct socket *socket, bool readable, bool writable)
+{
+    struct connection *c = list_entry(socket, struct connection, socket);
+    if (writable) {
+        sender_unblock(&c->sender);
+        connection_tick(c);
+    }
+    while (readable && c->reading && has_turn(c))
+        readable = read_some(c);
 }
 
 void connection_set_reading(struct connection *c, bool wanted)
 {
-    if (c->reading == wanted)
-        return;
     c->reading = wanted;
-    if (wanted && uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read) != 0)
+    if (socket_want(&c->socket, wanted, !sender_idle(&c->sender)) != 0)
         connection_close(c);
-    else if (!wanted)
-        uv_read_stop((uv_stream_t *)&c->tcp);
 }
 
 /* -- Writing -- */
-
-static void on_written(struct sender *sender, int status)
-{
-    struct connection *c = list_entry(sender, struct connection, sender);
-    if (c->state == CONNECTION_CLOSED)
-        return;
-    if (status < 0)
-        c->broken = true;
-    connection_tick(c);
-}
 
 static void give_back(struct sender *sender, struct pull *pull)
 {
@@ -99,25 +96,14 @@ static void give_back(struct sender *sender, struct pull *pull)
     c->net->config.submit(c->net->config.ctx, &event);
 }
 
-static void on_shut(uv_shutdown_t *request, int status)
-{
-    struct connection *c = request->data;
-    if (c->state == CONNECTION_CLOSED)
-        return;
-    c->shut = true;
-    if (status < 0)
-        c->broken = true;
-    connection_tick(c);
-}
-
 void connection_shut(struct connection *c)
 {
-    if (c->goodbye_ms > 0)
+    if (c->shut)
         return;
     c->goodbye_ms = uv_now(c->net->loop) + GOODBYE_MS;
-    c->shutdown.data = c;
-    if (uv_shutdown(&c->shutdown, (uv_stream_t *)&c->tcp, on_shut) != 0)
-        connection_close(c);
+    c->shut = true;
+    if (shutdown(c->socket.fd, SHUT_WR) != 0)
+        c->broken = true;
 }
 
 /* -- Life -- */
@@ -139,44 +125,46 @@ static void on_closed(uv_handle_t *handle)
 
 void connection_free_later(struct connection *c)
 {
-    uv_close((uv_handle_t *)&c->tcp, on_closed);
+    socket_close(&c->socket, on_closed);
 }
 
 /* A peer that is silently gone is noticed, and small replies leave at once. */
-static void set_options(uv_tcp_t *tcp, int fd)
+static void set_options(int fd)
 {
+    int on = 1;
+    int silence = KEEPALIVE_S;
     int interval = KEEPALIVE_INTERVAL_S;
     unsigned user_timeout = USER_TIMEOUT_MS;
-    uv_tcp_nodelay(tcp, 1);
-    uv_tcp_keepalive(tcp, 1, KEEPALIVE_S);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &silence, sizeof silence);
     setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
     setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout, sizeof user_timeout);
 }
 
-struct connection *connection_new(struct net *net, int fd, bool rejected)
+struct connection *connection_new(struct net *net, int fd, enum socket_family family, bool rejected)
 {
     struct connection *c = calloc(1, sizeof *c);
-    if (!c || uv_tcp_init(net->loop, &c->tcp) != 0) {
+    if (!c) {
         close(fd);
+        return NULL;
+    }
+    if (socket_open(&c->socket, net->loop, fd, family, on_ready) != 0) {
         free(c);
         return NULL;
     }
+    if (family == SOCKET_TCP)
+        set_options(fd);
     peer_init(&c->peer);
     c->net = net;
-    c->tcp.data = c;
+    c->socket.poll.data = c;
     c->rejected = c->lost = rejected;
     list_append(&net->connections, &c->link);
     list_init(&c->dirty);
     net->handles++;
     frame_reader_init(&c->reader, &net->limits);
-    sender_init(&c->sender, (uv_stream_t *)&c->tcp, &net->stats.bytes_out);
+    sender_init(&c->sender, &c->socket, &net->stats.bytes_out);
     c->sender.give_back = give_back;
-    c->sender.written = on_written;
-    if (uv_tcp_open(&c->tcp, fd) != 0) {
-        close(fd);
-        c->broken = true;
-    } else
-        set_options(&c->tcp, fd);
     list_append(&net->dirty, &c->dirty);
     return c;
 }

@@ -153,12 +153,18 @@ ssize_t send(int fd, const void *buffer, size_t n, int flags){
     MOVE(CALL_SEND, fd, NEXT(send)(fd, buffer, n, flags), NEXT(send)(fd, buffer, n > 0, flags))}
 
 INTERPOSED(recvmsg);
-ssize_t recvmsg(int fd, struct msghdr *message, int flags)
+static ssize_t receive_one(int fd, struct msghdr *message, int flags)
 {
     struct iovec one;
     struct msghdr copy = short_message(message, &one);
-    MOVE(CALL_RECV, fd, NEXT(recvmsg)(fd, message, flags), NEXT(recvmsg)(fd, &copy, flags))
+    ssize_t n = NEXT(recvmsg)(fd, &copy, flags);
+    message->msg_controllen = copy.msg_controllen;
+    message->msg_flags = copy.msg_flags;
+    return n;
 }
+
+ssize_t recvmsg(int fd, struct msghdr *message, int flags){
+    MOVE(CALL_RECV, fd, NEXT(recvmsg)(fd, message, flags), receive_one(fd, message, flags))}
 
 INTERPOSED(sendmsg);
 ssize_t sendmsg(int fd, const struct msghdr *message, int flags)

@@ -69,7 +69,7 @@ static void client_connect(struct scene *s, struct client *client)
     must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
     *client = (struct client){.fd = fds[0], .bytes = malloc(ANSWERS_BYTES)};
     must(client->bytes != NULL);
-    must(connection_new(s->net, fds[1], false) != NULL);
+    must(connection_new(s->net, fds[1], SOCKET_UNIX, false) != NULL);
     s->net->stats.connections_open++; /* as the listener does */
 }
 

@@ -1,4 +1,5 @@
 /* The outgoing queue over a socket pair, both ends in one loop's hands. */
+#include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -22,14 +23,14 @@ enum {
 
 struct fixture {
     uv_loop_t loop;
-    uv_pipe_t pipe;
+    struct socket socket;
     int peer;
     uint64_t bytes_out;
     struct sender sender;
     struct pull *given_back;
     unsigned n_given_back;
-    unsigned writes;
-    int status;
+    unsigned pieces; /* that left, one in each turn of the loop */
+    int status;      /* of the last flush */
     struct node node;
     struct job job;
     struct pull *pull;
@@ -45,13 +46,21 @@ static void give_back(struct sender *sender, struct pull *pull)
     f->n_given_back++;
 }
 
-static void written(struct sender *sender, int status)
+/* As a connection does it. */
+static void flush(struct fixture *f)
 {
-    struct fixture *f = list_entry(sender, struct fixture, sender);
-    f->writes++;
-    f->status = status;
-    if (status == 0)
-        assert_int_equal(sender_flush(sender), 0);
+    uint64_t before = f->bytes_out;
+    f->status = sender_flush(&f->sender);
+    f->pieces += f->bytes_out != before;
+    assert_int_equal(socket_want(&f->socket, false, !sender_idle(&f->sender)), 0);
+}
+
+static void on_ready(struct socket *socket, bool readable, bool writable)
+{
+    struct fixture *f = list_entry(socket, struct fixture, socket);
+    assert_true(writable && !readable);
+    sender_unblock(&f->sender);
+    flush(f);
 }
 
 static int setup(void **state)
@@ -59,14 +68,12 @@ static int setup(void **state)
     struct fixture *f = calloc(1, sizeof *f);
     int fds[2];
     signal(SIGPIPE, SIG_IGN);
-    socketpair(AF_UNIX, SOCK_STREAM, 0, fds);
+    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds);
     uv_loop_init(&f->loop);
-    uv_pipe_init(&f->loop, &f->pipe, 0);
-    uv_pipe_open(&f->pipe, fds[0]);
+    assert_int_equal(socket_open(&f->socket, &f->loop, fds[0], SOCKET_UNIX, on_ready), 0);
     f->peer = fds[1];
-    sender_init(&f->sender, (uv_stream_t *)&f->pipe, &f->bytes_out);
+    sender_init(&f->sender, &f->socket, &f->bytes_out);
     f->sender.give_back = give_back;
-    f->sender.written = written;
     f->pull = calloc(1, sizeof *f->pull);
     f->node.bytes = BODY_BYTES;
     f->job.tape = (struct tape){&f->node, 1};
@@ -85,8 +92,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct fixture *f = *state;
-    if (!uv_is_closing((uv_handle_t *)&f->pipe))
-        uv_close((uv_handle_t *)&f->pipe, NULL);
+    if (f->socket.fd >= 0)
+        socket_close(&f->socket, NULL);
     uv_run(&f->loop, UV_RUN_DEFAULT);
     sender_drop(&f->sender);
     uv_loop_close(&f->loop);
@@ -99,13 +106,14 @@ static int teardown(void **state)
 static void add(struct fixture *f, uint64_t id)
 {
     f->response.id = id;
-    assert_true(sender_add(&f->sender, &f->response, NULL, 0, &f->too_large));
+    assert_true(sender_add(&f->sender, &f->response, NULL, 0, SOCKET_NO_FD, &f->too_large));
 }
 
 static void add_pull(struct fixture *f, uint64_t id)
 {
     f->response.id = id;
-    assert_true(sender_add(&f->sender, &f->response, f->pull, BODY_BYTES, &f->too_large));
+    assert_true(
+        sender_add(&f->sender, &f->response, f->pull, BODY_BYTES, SOCKET_NO_FD, &f->too_large));
 }
 
 static void turn(struct fixture *f)
@@ -141,10 +149,11 @@ static void replies_collect_and_leave_in_one_write(void **state)
     struct fixture *f = *state;
     for (uint64_t id = 1; id <= 100; id++)
         add(f, id);
-    assert_int_equal(sender_flush(&f->sender), 0);
+    flush(f);
+    assert_int_equal(f->status, 0);
     while (!sender_idle(&f->sender))
         turn(f);
-    assert_int_equal(f->writes, 1);
+    assert_int_equal(f->pieces, 1);
     for (uint64_t id = 1; id <= 100; id++)
         assert_int_equal(read_header(f, id), 0);
     assert_int_equal(f->sender.bytes, 0);
@@ -157,7 +166,8 @@ static void a_pull_leaves_in_pieces_and_in_its_place(void **state)
     add(f, 1);
     add_pull(f, 2);
     add(f, 3);
-    assert_int_equal(sender_flush(&f->sender), 0);
+    flush(f);
+    assert_int_equal(f->status, 0);
     turn(f);
     assert_int_equal(read_header(f, 1), 0);
     assert_int_equal(read_header(f, 2), BODY_BYTES);
@@ -166,7 +176,7 @@ static void a_pull_leaves_in_pieces_and_in_its_place(void **state)
         turn(f);
     assert_ptr_equal(f->given_back, f->pull);
     assert_int_equal(f->n_given_back, 1);
-    assert_true(f->writes >= BODY_BYTES >> 20);
+    assert_true(f->pieces >= BODY_BYTES >> 20);
     assert_int_equal(read_header(f, 3), 0);
 }
 
@@ -175,14 +185,14 @@ static void a_dropped_queue_gives_its_pulls_back_once(void **state)
     struct fixture *f = *state;
     add_pull(f, 1);
     add_pull(f, 2);
-    assert_int_equal(sender_flush(&f->sender), 0);
+    flush(f);
+    assert_int_equal(f->status, 0);
     turn(f);
-    uv_close((uv_handle_t *)&f->pipe, NULL);
+    socket_close(&f->socket, NULL);
     sender_drop(&f->sender);
     assert_int_equal(f->n_given_back, 2);
     turn(f);
     assert_int_equal(f->n_given_back, 2);
-    assert_int_equal(f->status, UV_ECANCELED);
     assert_int_equal(f->sender.pulls, 0);
 }
 
@@ -195,7 +205,8 @@ static void unsent_replies_fill_it_and_sent_ones_drain_it(void **state)
         add(f, ++n % 100);
     assert_true(f->sender.bytes > LIMIT_OUTGOING_BYTES);
     assert_false(sender_drained(&f->sender));
-    assert_int_equal(sender_flush(&f->sender), 0);
+    flush(f);
+    assert_int_equal(f->status, 0);
     for (uint64_t i = 1; i <= n; i++)
         read_header(f, i % 100);
     while (!sender_idle(&f->sender))
@@ -208,15 +219,18 @@ static void a_write_without_progress_is_stalled(void **state)
     struct fixture *f = *state;
     static char buffer[1 << 20];
     add_pull(f, 1);
-    assert_int_equal(sender_flush(&f->sender), 0);
+    flush(f);
+    assert_int_equal(f->status, 0);
     for (int i = 0; i < 20; i++)
         turn(f);
     uint64_t now = uv_now(&f->loop);
     assert_false(sender_stalled(&f->sender, now + 1, 1000));
     assert_true(sender_stalled(&f->sender, now + 2000, 1000));
+    f->sender.moved_ms = now - 2000;
+    assert_true(sender_stalled(&f->sender, now, 1000));
     assert_true(recv(f->peer, buffer, sizeof buffer, MSG_DONTWAIT) > 0);
     turn(f);
-    assert_false(sender_stalled(&f->sender, now + 2001, 1000));
+    assert_false(sender_stalled(&f->sender, now, 1000));
 }
 
 static void a_header_beyond_the_limit_is_not_queued(void **state)
@@ -226,7 +240,7 @@ static void a_header_beyond_the_limit_is_not_queued(void **state)
     memset(message, 'x', LIMIT_RESPONSE_HEADER_BYTES);
     message[LIMIT_RESPONSE_HEADER_BYTES] = '\0';
     f->ok.message = message;
-    assert_false(sender_add(&f->sender, &f->response, NULL, 0, &f->too_large));
+    assert_false(sender_add(&f->sender, &f->response, NULL, 0, SOCKET_NO_FD, &f->too_large));
     assert_true(f->too_large);
     assert_true(sender_idle(&f->sender));
     f->ok.message = NULL;
@@ -238,9 +252,8 @@ static void a_closed_peer_is_reported(void **state)
     struct fixture *f = *state;
     shutdown(f->peer, SHUT_RDWR);
     add(f, 1);
-    assert_int_equal(sender_flush(&f->sender), 0);
-    turn(f);
-    assert_int_equal(f->status, UV_EPIPE);
+    flush(f);
+    assert_int_equal(f->status, -EPIPE);
 }
 
 int main(void)
