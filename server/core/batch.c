@@ -181,9 +181,8 @@ static void start(struct core *core, struct update *update, struct batch *batch)
 
 static bool need_results(struct core *core, struct round *round)
 {
-    const struct job *job = round->job;
     if (round->results == NULL)
-        round->results = results_new(core->results, job->grads_bytes, job->tape.size);
+        round->results = results_new(core, round->job);
     return round->results != NULL;
 }
 

@@ -145,7 +145,8 @@ void push_body_complete(struct core *core, const struct event *event, struct upd
     const struct key *repeated = NULL;
     enum code code = decide(intake, &round, &repeated, &reply->error);
     if (code == CODE_OK && repeated == NULL) {
-        commit(core, update, round, intake_take(core, event->peer), event->now_ms);
+        intake_take(core, event->peer);
+        commit(core, update, round, push, event->now_ms);
         return;
     }
     if (code == CODE_OK) {

@@ -11,6 +11,8 @@ struct core *core_new(const struct core_config *config)
     if (core == NULL)
         return NULL;
     core->config = *config;
+    if (config->share_bytes_min == 0)
+        core->config.share_bytes_min = DEFAULT_SHARE_BYTES_MIN;
     core->staging = pool_new(config->staging_bytes);
     core->results = pool_new(config->result_bytes);
     if (core->staging == NULL || core->results == NULL) {
@@ -23,6 +25,8 @@ struct core *core_new(const struct core_config *config)
     list_init(&core->jobs);
     for (size_t i = 0; i < JOB_BUCKETS; i++)
         list_init(&core->buckets[i]);
+    for (size_t i = 0; i < SEGMENT_BUCKETS; i++)
+        list_init(&core->segments[i]);
     list_init(&core->waiting);
     list_init(&core->wanting);
     list_init(&core->garbage);
@@ -33,7 +37,7 @@ struct core *core_new(const struct core_config *config)
 static void sweep(struct core *core)
 {
     list_each (link, &core->garbage)
-        pull_free(core, list_entry(link, struct pull, link));
+        pull_free(core, list_entry(link, struct pull, link), false);
     list_each (link, &core->retired) {
         struct round *round = list_entry(link, struct round, link);
         struct job *job = round->job;
@@ -133,11 +137,9 @@ static void stop(struct core *core, struct update *update)
 
 static void lose(struct core *core, struct peer *peer)
 {
-    must(peer->intake.state == INTAKE_NONE || peer->intake.state == INTAKE_WAITING);
-    if (peer->intake.state == INTAKE_WAITING)
-        intake_end(core, peer);
+    intake_end(core, peer);
     list_each (link, &peer->pulls)
-        pull_free(core, list_entry(link, struct pull, peer_link));
+        pull_free(core, list_entry(link, struct pull, peer_link), false);
     list_each (link, &peer->committed) {
         list_remove(link);
         list_entry(link, struct push, peer_link)->peer = NULL;
@@ -177,8 +179,10 @@ static void handle(struct core *core, const struct event *event, struct update *
         schedule_folded(core, event, update);
         break;
     case EVENT_SENT:
+        pull_free(core, event->pull, false);
+        break;
     case EVENT_VIEW_LOST:
-        pull_free(core, event->pull);
+        pull_free(core, event->pull, true);
         break;
     case EVENT_PEER_LOST:
     case EVENT_TICK:
@@ -227,13 +231,6 @@ void core_step(struct core *core, const struct event *event, struct update *upda
     schedule_run(core, update, event->now_ms);
     staging_grant(core, update);
     update->wake_at_ms = next_wake(core, event->now_ms);
-}
-
-bool core_segment_exists(const struct core *core, uint64_t id)
-{
-    (void)core;
-    (void)id;
-    return false;
 }
 
 bool core_idle(const struct core *core)

@@ -12,7 +12,8 @@
  *   ACTION_ROUND_CLOSED  tell the log
  *
  * Memory: what an action points to belongs to the core and is valid until the next step, except
- *   - staging that was granted is lent until EVENT_BODY_COMPLETE or EVENT_BODY_DROPPED,
+ *   - staging that was granted is lent until EVENT_BODY_COMPLETE, EVENT_BODY_DROPPED or
+ *     EVENT_PEER_LOST,
  *   - a fold task is lent until EVENT_FOLDED,
  *   - the pull of an OK pull reply is lent until EVENT_SENT or EVENT_VIEW_LOST. */
 #pragma once
@@ -34,8 +35,9 @@ struct core_config {
     uint64_t result_bytes;      /* dense arrays of rounds, until retired and sent */
     uint64_t accumulator_bytes; /* what was folded before its round closed */
     uint64_t max_body_bytes;
-    unsigned fold_tasks; /* a fold is cut into so many tasks at most (1 …) */
-    bool segments;       /* keep large results in memory that can be shared (core/segment.h) */
+    unsigned fold_tasks;      /* a fold is cut into so many tasks at most (1 …) */
+    bool segments;            /* keep large results in memory that can be shared (core/results.h) */
+    uint64_t share_bytes_min; /* less is sooner copied than shared; 0: DEFAULT_SHARE_BYTES_MIN */
 };
 
 /* -- Replies -- */
@@ -130,7 +132,7 @@ enum event_kind {
     EVENT_VIEW_LOST,     /* pull, with a segment: nobody knows whether it is still looked at, so
                             that memory is never written again */
     /* The world. */
-    EVENT_PEER_LOST, /* peer, after BODY_DROPPED: is forgotten with this step */
+    EVENT_PEER_LOST, /* peer: is forgotten with this step; nobody writes to its staging any more */
     EVENT_TICK,      /* time passed */
     EVENT_STOP,      /* from now on requests are answered UNAVAILABLE */
 };
@@ -190,6 +192,7 @@ struct core_stats {
     uint64_t folds, folds_early, folded_bytes;
     uint64_t staging_used, staging_max, staging_kept;
     uint64_t results_used, results_max;
+    uint64_t views, lent_bytes; /* that clients look at */
     uint64_t accumulators_used, accumulators_max;
     uint64_t pushes_waiting, pulls_waiting, bodies_receiving, folds_running;
 };

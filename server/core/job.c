@@ -38,6 +38,13 @@ static bool allocate_tape(const struct job_spec *spec, struct node **nodes, uint
     return false;
 }
 
+/* For those who look at results where they are. */
+static uint64_t aligned(uint64_t offset, enum dtype dtype)
+{
+    uint64_t size = dtype_size(dtype);
+    return (offset + size - 1) / size * size;
+}
+
 /* node 0 (or the one behind the last) holds the start of both blocks: free_tape relies on it. */
 static bool build_tape(struct job *job, const struct job_spec *spec)
 {
@@ -59,12 +66,14 @@ static bool build_tape(struct job *job, const struct job_spec *spec)
                            .dtype = (enum dtype)s->dtype,
                            .requires_grad = s->requires_grad,
                            .expected = s->expected,
-                           .offset = offset};
+                           .offset = aligned(offset, (enum dtype)s->dtype)};
         if (s->ndim > 0)
             memcpy(shapes, s->shape, s->ndim * sizeof *shapes);
         memcpy(names, s->name, name_size);
         must(shape_size(n->dtype, n->shape, n->ndim, &n->elements, &n->bytes));
-        offset += n->requires_grad ? n->bytes : 0;
+        if (n->requires_grad)
+            offset = n->offset + n->bytes;
+        job->completes_early |= n->requires_grad && n->expected > 0;
         shapes += s->ndim;
         names += name_size;
     }
@@ -109,6 +118,7 @@ enum code job_new(const struct job_spec *spec, uint64_t model_bytes_max, struct 
     list_init(&j->bucket);
     list_init(&j->rounds);
     list_init(&j->intakes);
+    list_init(&j->spare);
     *job = j;
     return CODE_OK;
 }
@@ -181,7 +191,7 @@ void job_unref(struct job *job)
 {
     if (--job->refs > 0)
         return;
-    must(list_empty(&job->rounds));
+    must(list_empty(&job->rounds) && list_empty(&job->spare));
     free_tape(&job->tape);
     free(job->name);
     free(job);

@@ -49,12 +49,15 @@ struct job {
     enum accumulation accumulation;
     enum non_finite non_finite;
     uint32_t retain_rounds;
+    bool completes_early; /* a node does, with what it expects */
     uint64_t created_ms;
 
     struct list rounds;  /* struct round, ascending: retained, closing, and last the open one */
     struct list intakes; /* pushes that are waiting for memory or whose body is on its way */
+    struct list spare;   /* struct results, for rounds to come */
+    unsigned n_results;  /* spare and in use, that count against the budget */
     bool deleted;
-    unsigned refs; /* the core, batches in flight, pulls being sent */
+    unsigned refs; /* the core, intakes, batches in flight, pulls being sent */
 };
 
 /* Checks the spec against the rules of the wire and makes a job of it, without rounds. *job is set

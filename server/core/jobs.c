@@ -35,23 +35,13 @@ struct job *jobs_need(const struct core *core, const char *name, struct error *e
     return job;
 }
 
-static bool has_expected(const struct job *job)
-{
-    for (size_t i = 0; i < job->tape.size; i++)
-        if (job->tape.nodes[i].expected > 0 && job->tape.nodes[i].requires_grad)
-            return true;
-    return false;
-}
-
-/* What the job's rounds may keep in the results budget: the retained ones and the closing one;
- * where nodes complete early, also the round behind it. Reserved for the life of the job, so that a
+/* What the job's rounds may keep in the results budget. Reserved for the life of the job, so that a
  * fold never waits for somebody else's memory for ever. */
 static uint64_t reservation(const struct job *job)
 {
     if (job->grads_bytes == 0)
         return 0;
-    uint64_t rounds = job->retain_rounds + UINT64_C(1) + (has_expected(job) ? 1 : 0);
-    return rounds * pool_cost(job->grads_bytes);
+    return results_reserved(job) * pool_cost(job->grads_bytes);
 }
 
 static enum code reserve(struct core *core, const struct job *job, struct error *error)
@@ -146,6 +136,7 @@ void jobs_forget(struct core *core, struct job *job)
         if (round->batch == NULL)
             round_free(core, round);
     }
+    results_free_spare(core, job);
     job_unref(job);
 }
 

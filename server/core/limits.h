@@ -36,6 +36,9 @@ enum {
 #define DEFAULT_IDLE_MS \
     UINT64_C(60000) /* a frame or a reply without progress for so long is lost */
 
+/* -- Shared memory -- */
+#define DEFAULT_SHARE_BYTES_MIN (UINT64_C(64) << 10)
+
 /* -- Memory: at least this much, whatever the machine -- */
 #define MIN_STAGING_BYTES (UINT64_C(1) << 20)
 

@@ -17,17 +17,18 @@ void pull_gradient(const struct pull *pull, size_t i, struct gradient *gradient)
     uint32_t id = node_at(pull, i);
     const struct node *node = &pull->job->tape.nodes[id];
     const struct results *results = pull->results;
-    uint32_t n = results == NULL ? 0 : results->contributions[id];
-    *gradient = (struct gradient){.node = node,
-                                  .id = id,
-                                  .contributions = n,
-                                  .data = n == 0 ? NULL : results->data + node->offset};
+    *gradient = (struct gradient){.node = node, .id = id};
+    if (results == NULL || results->contributions[id] == 0)
+        return;
+    gradient->contributions = results->contributions[id];
+    gradient->data = results->data + node->offset;
+    if (results->segment != NULL)
+        gradient->offset = (uint64_t)(gradient->data - results->segment->data);
 }
 
 const struct segment *pull_segment(const struct pull *pull)
 {
-    (void)pull; /* results are not kept in segments yet */
-    return NULL;
+    return pull->view && pull->results != NULL ? pull->results->segment : NULL;
 }
 
 static uint64_t listed_ids(const struct pull *pull)
@@ -42,14 +43,16 @@ static void count_waiting_no_more(struct core *core, const struct pull *pull)
     pull->reply.peer->n_pull_ids -= listed_ids(pull);
 }
 
-void pull_free(struct core *core, struct pull *pull)
+void pull_free(struct core *core, struct pull *pull, bool view_lost)
 {
     if (pull->round != NULL)
         count_waiting_no_more(core, pull);
     heap_remove(&core->deadlines, &pull->deadline);
     list_remove(&pull->link);
     list_remove(&pull->peer_link);
-    results_unref(pull->results);
+    if (pull->view && pull->results != NULL)
+        results_take_back(core, pull->results, view_lost);
+    results_unref(core, pull->results);
     job_unref(pull->job);
     free(pull);
 }
@@ -111,6 +114,7 @@ static void answer(struct core *core, struct update *update, struct pull *pull, 
     stop_waiting(core, pull);
     pull->results = round->results;
     results_ref(pull->results);
+    pull->view = pull->view && results_lend(core, pull->results);
     pull->number = round->number;
     pull->state = round->state == ROUND_CLOSED ? ROUND_CLOSED : ROUND_OPEN;
     pull->reply.pull = pull;

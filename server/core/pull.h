@@ -3,7 +3,6 @@
 
 #include "core/core.h"
 #include "core/round.h"
-#include "core/segment.h"
 
 struct pull {
     struct list link;      /* round.pulls while waiting */
@@ -15,7 +14,7 @@ struct pull {
     uint64_t number;         /* of the round */
     enum round_state state;  /* as the reply says: CLOSED, or OPEN for nodes complete before */
     bool all;                /* every node of the tape, ascending */
-    bool view;               /* a segment is wanted */
+    bool view;               /* results are wanted to be lent, or, once answered, are */
     size_t n_nodes;
     size_t ready; /* the first so many asked nodes are complete */
     struct action action;
@@ -54,5 +53,6 @@ void pull_refuse_all(struct core *core, struct update *update, struct round *rou
 /* DEADLINE_EXCEEDED for those whose time is over. */
 void pull_expire(struct core *core, struct update *update, uint64_t now_ms);
 
-/* Forgets a waiting or answered pull. */
-void pull_free(struct core *core, struct pull *pull);
+/* Forgets a waiting or answered pull. view_lost: the client may look at what it was lent for ever.
+ */
+void pull_free(struct core *core, struct pull *pull, bool view_lost);

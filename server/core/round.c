@@ -102,7 +102,8 @@ void round_free(struct core *core, struct round *round)
     if (round->state == ROUND_CLOSING)
         core->closing--;
     keys_free(&round->keys);
-    results_unref(round->results);
+    results_retire(core, round->results);
+    results_unref(core, round->results);
     heap_remove(&core->graces, &round->grace);
     list_remove(&round->wanting);
     list_remove(&round->link);

@@ -12,6 +12,7 @@
 #include "base/heap.h"
 #include "core/core.h"
 #include "core/keys.h"
+#include "core/results.h"
 
 /* Read by the outside, through round_status(). */
 enum round_state {
@@ -19,21 +20,6 @@ enum round_state {
     ROUND_CLOSING = 2,
     ROUND_CLOSED = 3
 };
-
-/* A round's dense array: one buffer, nodes at tape.nodes[i].offset. It outlives its round while
- * replies that read from it are on their way. */
-struct results {
-    struct pool *pool;
-    unsigned char *data;
-    uint64_t bytes;
-    uint32_t *contributions; /* of each node of the tape; 0: it is all zero, and not in data */
-    unsigned refs;
-};
-
-/* NULL when the budget or the memory is exhausted. */
-struct results *results_new(struct pool *pool, uint64_t bytes, size_t n_nodes);
-void results_ref(struct results *results);
-void results_unref(struct results *results);
 
 /* What a round knows of a node. */
 struct slot {

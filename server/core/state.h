@@ -9,6 +9,7 @@
 
 enum {
     JOB_BUCKETS = 1024,
+    SEGMENT_BUCKETS = 64,
     RETRY_MS = 10
 };
 
@@ -18,6 +19,8 @@ struct core {
     struct pool *staging;
     struct pool *results;
     uint64_t reserved_result_bytes; /* of `results`, by the jobs that exist */
+    struct list segments[SEGMENT_BUCKETS]; /* struct segment.link, by number */
+    uint64_t segments_made;
 
     struct list jobs;
     struct list buckets[JOB_BUCKETS]; /* struct job.bucket, by name */

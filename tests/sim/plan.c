@@ -91,7 +91,9 @@ static uint64_t result_bytes(const struct plan_job *job)
     bool expects = false;
     for (size_t i = 0; i < job->spec.n_nodes; i++) {
         const struct node_spec *node = &job->nodes[i];
-        bytes += node->requires_grad ? job->elements[i] * dtype_size((enum dtype)node->dtype) : 0;
+        uint64_t size = dtype_size((enum dtype)node->dtype);
+        if (node->requires_grad) /* each aligned to its elements */
+            bytes = (bytes + size - 1) / size * size + job->elements[i] * size;
         expects |= node->requires_grad && node->expected > 0;
     }
     return pool_cost(bytes) * (job->spec.retain_rounds + 1 + expects);
