@@ -238,8 +238,6 @@ void rig_pull(struct rig *rig, int p, const struct pull_offer *ask)
 void rig_lose(struct rig *rig, int p)
 {
     struct peer *peer = &rig->peers[p];
-    if (peer->intake.state == INTAKE_GRANTED || peer->intake.state == INTAKE_REFUSED)
-        rig_step(rig, (struct event){.kind = EVENT_BODY_DROPPED, .peer = peer});
     rig_step(rig, (struct event){.kind = EVENT_PEER_LOST, .peer = peer});
     peer_init(peer);
 }
