@@ -22,9 +22,20 @@ static gf_code set(struct address *address, const char *host, size_t n, const ch
         return report(error, GF_INVALID_ARGUMENT, "address '%.300s': no host", text);
     if (!port_valid(port))
         return report(error, GF_INVALID_ARGUMENT, "address '%.300s': no port 1 - 65535", text);
+    *address = (struct address){0};
     memcpy(address->host, host, n);
-    address->host[n] = '\0';
     memcpy(address->port, port, strlen(port) + 1);
+    return report_ok(error);
+}
+
+static gf_code set_path(struct address *address, const char *path, gf_error *error)
+{
+    size_t n = strlen(path);
+    if (n >= sizeof address->path)
+        return report(error, GF_INVALID_ARGUMENT, "address 'unix:%.300s': longer than %zu bytes",
+                      path, sizeof address->path - 1);
+    *address = (struct address){0};
+    memcpy(address->path, path, n);
     return report_ok(error);
 }
 
@@ -32,6 +43,8 @@ gf_code address_parse(const char *text, struct address *address, gf_error *error
 {
     if (text == NULL)
         return report(error, GF_INVALID_ARGUMENT, "no address");
+    if (strncmp(text, "unix:/", 6) == 0)
+        return set_path(address, text + 5, error);
     const char *colon = strrchr(text, ':');
     if (text[0] == '[') {
         const char *end = strchr(text, ']');

@@ -8,9 +8,12 @@
 #include <unistd.h>
 
 #include "client/background.h"
+#include "client/buffer.h"
 #include "client/clock.h"
 #include "client/drive.h"
+#include "client/flight.h"
 #include "client/report.h"
+#include "client/view.h"
 
 enum {
     CONNECT_TIMEOUT_MS = 5000,
@@ -53,6 +56,7 @@ static gf_client *client_new(const char *text, const struct address *address,
         return NULL;
     bool ok = true;
     client->address = *address;
+    client->no_shared_memory = options->no_shared_memory;
     snprintf(client->text, sizeof client->text, "%s", text);
     client->call_timeout_ms = options->call_timeout_ms;
     if (client->call_timeout_ms == 0)
@@ -65,6 +69,8 @@ static gf_client *client_new(const char *text, const struct address *address,
     list_init(&client->ops);
     list_init(&client->queue);
     list_init(&client->awaiting);
+    list_init(&client->buffers);
+    list_init(&client->views);
     client->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     ok = connection_init(client, options) && ok;
     if (ok && client->wake_fd >= 0)
@@ -111,9 +117,14 @@ void gf_close(gf_client *client)
 {
     if (client == NULL)
         return;
+    gf_error closed;
+    report(&closed, GF_CLIENT_CANCELLED, "the handle was closed");
     background_stop(client);
     pthread_mutex_lock(&client->lock);
     ops_cancel_all(client);
+    flight_fail_all(client, &closed); /* what belongs to the connection */
+    buffers_closed(client);
+    views_closed(client);
     pthread_mutex_unlock(&client->lock);
     release(client);
 }

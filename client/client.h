@@ -39,6 +39,13 @@ struct gf_client {
     struct connection connection;
     gf_server_info server; /* as of the last greeting */
 
+    bool no_shared_memory;
+    struct list buffers; /* buffer.c */
+    atomic_uint n_buffers;
+    _Atomic uint64_t last_buffer;
+    struct list views; /* view.c: those of a segment */
+    struct zeros *zeros;
+
     /* Who drives: drive.c. */
     bool driving;
     bool polling;       /* the driver sleeps in poll(): wake_fd wakes it */

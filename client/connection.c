@@ -9,16 +9,20 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "client/buffer.h"
 #include "client/client.h"
 #include "client/clock.h"
 #include "client/drive.h"
 #include "client/flight.h"
 #include "client/hello.h"
+#include "client/local.h"
 #include "client/receive.h"
 #include "client/report.h"
+#include "client/view.h"
 
 enum {
     ATTEMPT_MS = 10 * 1000, /* for one address to accept and greet */
+    CHANGE_MS = 1000,       /* for the Unix socket to greet */
     HEADER_MAX = 16 * 1024 * 1024,
     RETRY_MIN_MS = 20,
     RETRY_MAX_MS = 2000,
@@ -33,7 +37,8 @@ bool connection_init(gf_client *client, const gf_options *options)
     uint64_t seed = (uint64_t)(uintptr_t)client ^ clock_now_ms();
     ssize_t got = getrandom(&seed, sizeof seed, GRND_NONBLOCK);
     (void)got; /* any seed will do */
-    *connection = (struct connection){.fd = -1, .timer_ms = NEVER};
+    *connection = (struct connection){.fd = -1, .tcp_fd = -1, .timer_ms = NEVER};
+    segments_init(&connection->segments);
     backoff_init(&connection->backoff, min_ms, max_ms, seed);
     frame_reader_init(&connection->reader, &limits);
     arena_init(&connection->arena, 0);
@@ -49,11 +54,16 @@ static void forget_addresses(struct connection *connection)
     connection->at = NULL;
 }
 
+static void close_fd(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
 static void close_socket(struct connection *connection)
 {
-    if (connection->fd >= 0)
-        close(connection->fd);
-    connection->fd = -1;
+    close_fd(&connection->fd);
     connection->send_blocked = false;
 }
 
@@ -62,6 +72,11 @@ static void tear_down(gf_client *client)
 {
     struct connection *connection = &client->connection;
     close_socket(connection);
+    close_fd(&connection->tcp_fd);
+    connection->shared = false;
+    connection->held = NULL;
+    buffers_disconnected(client);
+    views_disconnected(client);
     forget_addresses(connection);
     resolve_abandon(connection->resolve);
     connection->resolve = NULL;
@@ -90,8 +105,33 @@ static void pause_for(gf_client *client, uint32_t ms)
     flight_requeue_all(client);
 }
 
+static void ready(gf_client *client)
+{
+    client->connection.state = CONNECTION_READY;
+    client->connection.timer_ms = NEVER;
+    report_ok(&client->connection.trouble);
+}
+
+/* The Unix socket is nothing for us. */
+static void stay(gf_client *client)
+{
+    struct connection *connection = &client->connection;
+    close_socket(connection);
+    connection->fd = connection->tcp_fd;
+    connection->tcp_fd = -1;
+    connection->shared = false;
+    request_free(connection->greeting);
+    connection->greeting = NULL;
+    receive_reset(client);
+    ready(client);
+}
+
 void connection_lost(gf_client *client, const gf_error *reason)
 {
+    if (client->connection.tcp_fd >= 0) {
+        stay(client);
+        return;
+    }
     report(&client->connection.trouble, reason->code, "%s: %s", client->text, reason->message);
     pause_for(client, backoff_next_ms(&client->connection.backoff));
 }
@@ -106,7 +146,8 @@ void connection_drop(gf_client *client)
     pause_for(client, 0);
 }
 
-static void greet(gf_client *client)
+/* The socket is connected. */
+static void greet(gf_client *client, uint32_t patience_ms)
 {
     struct connection *connection = &client->connection;
     gf_error error;
@@ -115,19 +156,44 @@ static void greet(gf_client *client)
         return;
     }
     connection->state = CONNECTION_GREETING;
-    connection->timer_ms = clock_now_ms() + ATTEMPT_MS;
+    connection->timer_ms = clock_now_ms() + patience_ms;
     forget_addresses(connection);
+}
+
+/* From TCP to the Unix socket of the same server; false: there is none that could be used. */
+static bool change_over(gf_client *client, const struct hello_answer *answer)
+{
+    struct connection *connection = &client->connection;
+    int fd;
+    if (client->no_shared_memory || client->address.path[0] != '\0' || connection->tcp_fd >= 0 ||
+        answer->unix_path[0] == '\0' || !answer->has_instance || !local_peer(connection->fd) ||
+        local_connect(answer->unix_path, &fd) != 0)
+        return false;
+    connection->instance = answer->instance;
+    connection->tcp_fd = connection->fd;
+    connection->fd = fd;
+    connection->shared = true;
+    receive_reset(client);
+    greet(client, CHANGE_MS);
+    return true;
 }
 
 void connection_greeted(gf_client *client)
 {
     struct connection *connection = &client->connection;
-    client->server = *hello_info(connection->greeting);
+    struct hello_answer answer = *hello_answer(connection->greeting);
+    if (connection->tcp_fd >= 0 &&
+        (!answer.has_instance || answer.instance != connection->instance)) {
+        stay(client);
+        return;
+    }
     request_free(connection->greeting);
     connection->greeting = NULL;
-    connection->state = CONNECTION_READY;
-    connection->timer_ms = NEVER;
-    report_ok(&connection->trouble);
+    client->server = answer.info;
+    if (change_over(client, &answer))
+        return;
+    close_fd(&connection->tcp_fd);
+    ready(client);
 }
 
 void connection_proved(gf_client *client)
@@ -189,9 +255,26 @@ static void resolved(gf_client *client)
         try_next_address(client, 0);
 }
 
+static void begin_local(gf_client *client)
+{
+    int failure = local_connect(client->address.path, &client->connection.fd);
+    gf_error reason;
+    if (failure == 0) {
+        client->connection.shared = !client->no_shared_memory;
+        greet(client, ATTEMPT_MS);
+        return;
+    }
+    report(&reason, GF_CLIENT_UNREACHABLE, "%s", strerror(failure));
+    connection_lost(client, &reason);
+}
+
 static void begin(gf_client *client)
 {
     struct connection *connection = &client->connection;
+    if (client->address.path[0] != '\0') {
+        begin_local(client);
+        return;
+    }
     connection->timer_ms = clock_now_ms() + ATTEMPT_MS;
     connection->resolve = resolve_start(&client->address);
     if (connection->resolve == NULL) {
@@ -267,7 +350,7 @@ static void connecting(gf_client *client)
     if (getsockopt(client->connection.fd, SOL_SOCKET, SO_ERROR, &failure, &size) < 0)
         failure = errno;
     if (failure == 0)
-        greet(client);
+        greet(client, ATTEMPT_MS);
     else
         try_next_address(client, failure);
 }

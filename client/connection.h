@@ -6,6 +6,10 @@
  *      │◄─────── PAUSING ◄────────┴─────────────┘          │
  *      └───────────────────────────────────────────────────┘  lost
  *
+ * A Unix socket is connected at once: NONE ──► GREETING. A server that is reached over TCP, is on
+ * this host and names a Unix socket is greeted there once more, with the TCP connection in reserve:
+ * whatever goes wrong with that, TCP goes on as if nothing had been tried.
+ *
  * What was not answered when a connection was lost is sent again on the next one.
  *
  * A connection that answered nothing but its greeting counts as a failure, so that a request that
@@ -21,6 +25,7 @@
 #include "client/backoff.h"
 #include "client/request.h"
 #include "client/resolve.h"
+#include "client/segment.h"
 #include "proto/frame.h"
 
 enum {
@@ -46,10 +51,14 @@ struct incoming {
 struct connection {
     enum connection_state state;
     int fd;
-    bool give_up;      /* asked for by who does not drive */
-    bool send_blocked; /* the socket takes no more for now */
-    uint64_t timer_ms; /* a pause or an attempt ends; NEVER: neither */
-    uint64_t hold_ms;  /* the server is stopping: nothing new is sent until then; 0: no */
+    int tcp_fd;                 /* in reserve, while its Unix socket is greeted; -1: none */
+    uint64_t instance;          /* of the server behind it */
+    bool shared;                /* buffers and views work */
+    bool give_up;               /* asked for by who does not drive */
+    bool send_blocked;          /* the socket takes no more for now */
+    const struct request *held; /* is not sent before others are answered; NULL: who knows */
+    uint64_t timer_ms;          /* a pause or an attempt ends; NEVER: neither */
+    uint64_t hold_ms;           /* the server is stopping: nothing new is sent until then; 0: no */
     struct backoff backoff;
 
     struct resolve *resolve;
@@ -65,6 +74,8 @@ struct connection {
     size_t in_at;
     size_t in_end;
     struct incoming incoming;
+    struct segments segments;
+    gf_view *shown; /* by the answer at hand, until somebody takes it */
 
     gf_error trouble; /* why there is no connection; GF_OK: no trouble */
 };

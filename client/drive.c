@@ -100,6 +100,19 @@ void drive_hand_over(gf_client *client)
         background_wake(client);
 }
 
+void drive_nudge(gf_client *client)
+{
+    if (client->driving) {
+        drive_wake(client);
+        return;
+    }
+    client->driving = true;
+    if (send_wanted(client))
+        send_some(client);
+    client->driving = false;
+    drive_hand_over(client);
+}
+
 /* Waits for somebody else's change. */
 static void look_on(gf_client *client, uint64_t until_ms)
 {

@@ -23,6 +23,10 @@ void drive_hand_over(gf_client *client);
 /* The driver may have to look again. */
 void drive_wake(gf_client *client);
 
+/* Something was queued that nobody is going to wait for: it is sent now if it can be without
+ * blocking, otherwise by the next driver. */
+void drive_nudge(gf_client *client);
+
 /* Before and after a system call that touches the memory of requests without the lock. */
 void drive_move_begin(gf_client *client);
 void drive_move_end(gf_client *client);

@@ -40,8 +40,16 @@ void flight_add(gf_client *client, struct request *request)
     request->order = ++client->last_order;
     request->state = REQUEST_QUEUED;
     enqueue(client, request);
+    client->connection.held = NULL;
     if (request->deadline_ms != NEVER)
         heap_insert(&client->deadlines, &request->deadline, request->deadline_ms);
+}
+
+void flight_add_before(struct request *request, struct request *next)
+{
+    request_rewind(request);
+    request->order = next->order;
+    list_append(&next->link, &request->link);
 }
 
 /* Bytes that are half on the wire cannot be taken back: the stream ends here. */
@@ -66,6 +74,7 @@ void flight_finish(gf_client *client, struct request *request, const gf_error *o
     if (outcome != &request->outcome)
         request->outcome = *outcome;
     client->finished++;
+    client->connection.held = NULL;
     struct gf_op *op = request->op;
     bool push_failed = op != NULL && op->push == request && outcome->code != GF_OK;
     if (push_failed && op->pull != NULL && op->pull->state != REQUEST_DONE)
@@ -74,6 +83,8 @@ void flight_finish(gf_client *client, struct request *request, const gf_error *o
         connection_drop(client);
     if (client->waiters > 0)
         pthread_cond_broadcast(&client->changed);
+    if (request->kind->ended != NULL)
+        request->kind->ended(client, request);
 }
 
 void flight_sent(gf_client *client, struct request *request)
@@ -114,6 +125,18 @@ static void settle_answered(gf_client *client)
     flight_finish(client, request_of(first), &request_of(first)->outcome);
 }
 
+static void survive(gf_client *client, struct request *request)
+{
+    if (request->kind->ended == NULL) {
+        flight_requeue(client, request);
+        return;
+    }
+    list_remove(&request->link);
+    request->state = REQUEST_DONE;
+    report(&request->outcome, GF_CLIENT_UNREACHABLE, "the connection was lost");
+    request->kind->ended(client, request);
+}
+
 void flight_requeue_all(gf_client *client)
 {
     settle_answered(client);
@@ -121,9 +144,9 @@ void flight_requeue_all(gf_client *client)
     list_init(&later);
     list_move(&later, &client->queue);
     list_each (link, &client->awaiting)
-        flight_requeue(client, request_of(link));
+        survive(client, request_of(link));
     list_each (link, &later)
-        flight_requeue(client, request_of(link));
+        survive(client, request_of(link));
 }
 
 static void expire(gf_client *client, struct request *request, uint64_t now_ms)

@@ -9,6 +9,9 @@ void flight_prepare(gf_client *client, struct request *request, uint32_t timeout
 /* Queues it: from now on it ends with flight_finish(), at its deadline at the latest. */
 void flight_add(gf_client *client, struct request *request);
 
+/* The same, ahead of another one that is queued and has not begun. */
+void flight_add_before(struct request *request, struct request *next);
+
 /* It is DONE with this outcome, which is copied; a failed push takes the pull of its operation
  * along. If its bytes are half on the wire, the connection is given up. Not while bytes move. */
 void flight_finish(gf_client *client, struct request *request, const gf_error *outcome);
@@ -23,7 +26,8 @@ void flight_finish_answered(gf_client *client);
 /* It must be sent once more. */
 void flight_requeue(gf_client *client, struct request *request);
 
-/* The connection was lost: what was sent, in part or whole, goes back in front. */
+/* The connection was lost: what was sent, in part or whole, goes back in front; what belonged to
+ * the connection ends. */
 void flight_requeue_all(gf_client *client);
 
 /* Ends what is past its deadline. */

@@ -162,7 +162,7 @@ bool gf_op_pull_result(gf_op *op, gf_pull_result *result)
 {
     if (op->pull == NULL || !gf_op_test(op) || op->pull->outcome.code != GF_OK)
         return false;
-    pull_result(op->pull, result);
+    pull_take_result(op->pull, result);
     return true;
 }
 

@@ -1,4 +1,4 @@
-/* A pull request: gradients are received straight into the caller's buffers. */
+/* A pull request: gradients are received straight into the caller's memory, or shown in a view. */
 #pragma once
 
 #include "client/client.h"
@@ -7,4 +7,5 @@
 gf_code pull_new(gf_client *client, const gf_pull_args *args, struct request **request,
                  gf_error *error);
 
-void pull_result(const struct request *request, gf_pull_result *result);
+/* Of an answered one. The view is given away with the first result. */
+void pull_take_result(struct request *request, gf_pull_result *result);

@@ -8,16 +8,84 @@
 
 #include "base/checked.h"
 #include "base/shape.h"
+#include "client/buffer.h"
 #include "client/call.h"
 #include "client/flight.h"
 #include "client/report.h"
+#include "proto/frame.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tensors travel as they lie in memory");
+
+/* How a push is sent. */
+struct way {
+    uint8_t *head;
+    size_t head_bytes;
+    size_t n_out; /* pieces, with the head */
+    uint64_t body_bytes;
+};
+
+/* The other way, of a push whose tensors all lie in buffers: a head that says where they are, and
+ * no body. */
+struct places {
+    struct way way;
+    size_t n;
+    gf_buffer *buffers[]; /* borrowed: they outlive the push */
+};
 
 struct push {
     struct request request;
     gf_push_result result;
+    struct way with_body;  /* if there are places */
+    struct places *places; /* NULL: the tensors are always sent */
 };
+
+static struct push *push_of(struct request *request)
+{
+    return (struct push *)request;
+}
+
+/* -- Sending and answers ---------------------------------------------------------------------- */
+
+/* Where memory is shared, the connection must know the buffers before they are named. */
+static bool push_ready(gf_client *client, struct request *request)
+{
+    const struct places *places = push_of(request)->places;
+    bool decided = true;
+    if (places == NULL || !client->connection.shared)
+        return true;
+    for (size_t i = 0; i < places->n; i++)
+        if (buffer_introduce(places->buffers[i], request) == BUFFER_ADDING)
+            decided = false;
+    return decided;
+}
+
+static bool all_known(const struct places *places)
+{
+    for (size_t i = 0; i < places->n; i++)
+        if (buffer_standing(places->buffers[i]) != BUFFER_KNOWN)
+            return false;
+    return true;
+}
+
+/* Every sending decides anew: a connection may share memory or not, and know the buffers or not. */
+static gf_code prepare_push(gf_client *client, struct request *request, gf_error *error)
+{
+    const struct places *places = push_of(request)->places;
+    const struct way *way = &push_of(request)->with_body;
+    (void)error;
+    if (places == NULL)
+        return GF_OK;
+    uint64_t header_max = client->server.max_header_bytes;
+    bool short_enough =
+        header_max == 0 || places->way.head_bytes - FRAME_PREFIX_BYTES <= header_max;
+    if (client->connection.shared && all_known(places) && short_enough)
+        way = &places->way;
+    request->head_bytes = way->head_bytes;
+    request->out[0] = (struct piece){way->head, way->head_bytes};
+    request->n_out = way->n_out;
+    request->body_bytes = way->body_bytes;
+    return GF_OK;
+}
 
 static gf_code accept_push(struct request *request, const Gradfold__V1__Response *response,
                            uint64_t body_bytes, gf_error *error)
@@ -27,7 +95,7 @@ static gf_code accept_push(struct request *request, const Gradfold__V1__Response
                  result->verdict == GRADFOLD__V1__VERDICT__VERDICT_DUPLICATE;
     if (!result->has_verdict || !known || body_bytes != 0)
         return report(error, GF_CLIENT_PROTOCOL, "push: the answer has no verdict");
-    ((struct push *)request)->result = (gf_push_result){
+    push_of(request)->result = (gf_push_result){
         .verdict = (gf_verdict)result->verdict,
         .ignored = result->ignored,
         .round = result->round,
@@ -35,11 +103,24 @@ static gf_code accept_push(struct request *request, const Gradfold__V1__Response
     return GF_OK;
 }
 
+static void free_push(struct request *request)
+{
+    struct places *places = push_of(request)->places;
+    if (places != NULL)
+        free(places->way.head);
+    free(places);
+}
+
 static const struct request_kind push_kind = {
     .what = "push",
     .result = GRADFOLD__V1__RESPONSE__RESULT_PUSH,
+    .ready = push_ready,
+    .prepare = prepare_push,
     .accept = accept_push,
+    .free = free_push,
 };
+
+/* -- Making one ------------------------------------------------------------------------------- */
 
 static gf_code check(const gf_push_args *args, gf_error *error)
 {
@@ -94,8 +175,15 @@ static gf_code body_checksum(const struct request *request, uint64_t *sum, gf_er
     return GF_OK;
 }
 
+/* Where a tensor lies. */
+struct spot {
+    gf_buffer *buffer;
+    uint64_t offset;
+};
+
 /* The entries of a header, in one allocation: n messages, then n pointers to them. */
-static Gradfold__V1__Contribution **contributions_new(const gf_push_args *args)
+static Gradfold__V1__Contribution **contributions_new(const gf_push_args *args,
+                                                      const struct spot *spots)
 {
     size_t n = args->n_tensors;
     Gradfold__V1__Contribution *entries = calloc(n + 1, sizeof *entries + sizeof(void *));
@@ -110,6 +198,11 @@ static Gradfold__V1__Contribution **contributions_new(const gf_push_args *args)
         entries[i].dtype = (Gradfold__V1__DType)args->tensors[i].dtype;
         entries[i].n_shape = args->tensors[i].ndim;
         entries[i].shape = (uint64_t *)(uintptr_t)args->tensors[i].shape;
+        entries[i].has_buffer = entries[i].has_offset = spots != NULL;
+        if (spots != NULL) {
+            entries[i].buffer = buffer_id(spots[i].buffer);
+            entries[i].offset = spots[i].offset;
+        }
         list[i] = &entries[i];
     }
     return list;
@@ -120,23 +213,80 @@ static void contributions_free(Gradfold__V1__Contribution **list, size_t n)
     free((Gradfold__V1__Contribution *)(void *)list - n);
 }
 
-static gf_code pack(struct request *request, const gf_push_args *args, Gradfold__V1__Push *push,
+/* spots NULL: the tensors are in the body. */
+static gf_code pack(const struct request *request, const gf_push_args *args,
+                    const struct spot *spots, Gradfold__V1__Push *push, struct way *way,
                     gf_error *error)
 {
-    push->contributions = contributions_new(args);
+    push->contributions = contributions_new(args, spots);
     if (push->contributions == NULL)
         return report(error, GF_CLIENT_NO_MEMORY, "no memory for %zu tensors", args->n_tensors);
     push->n_contributions = args->n_tensors;
     Gradfold__V1__Request message = GRADFOLD__V1__REQUEST__INIT;
     message.op_case = GRADFOLD__V1__REQUEST__OP_PUSH;
     message.push = push;
-    gf_code code = request_pack(request, &message, error);
+    message.has_id = true;
+    message.id = request->id;
+    way->body_bytes = spots == NULL ? request->body_bytes : 0;
+    way->n_out = spots == NULL ? request->n_out : 1;
+    gf_code code = head_pack(&message, way->body_bytes, &way->head, &way->head_bytes, error);
     contributions_free(push->contributions, args->n_tensors);
     return code;
 }
 
-static gf_code fill(struct request *request, const gf_push_args *args, gf_error *error)
+/* Of a push whose tensors all lie in buffers; NULL: they do not, or there is no memory. */
+static struct spot *spots_find(gf_client *client, const struct request *request)
 {
+    size_t n = request->n_out - 1;
+    if (request->body_bytes == 0 || atomic_load(&client->n_buffers) == 0)
+        return NULL;
+    struct spot *spots = calloc(n, sizeof *spots);
+    bool all = spots != NULL;
+    gf_buffer *hint = NULL;
+    pthread_mutex_lock(&client->lock);
+    for (size_t i = 0; i < n && all; i++) {
+        const struct piece *piece = &request->out[i + 1];
+        if (piece->bytes > 0)
+            hint = spots[i].buffer =
+                buffer_of(client, hint, piece->data, piece->bytes, &spots[i].offset);
+        all = piece->bytes == 0 || hint != NULL;
+    }
+    pthread_mutex_unlock(&client->lock);
+    for (size_t i = 0; i < n && all; i++)
+        if (spots[i].buffer == NULL) /* an empty tensor lies anywhere */
+            spots[i].buffer = hint;
+    if (all)
+        return spots;
+    free(spots);
+    return NULL;
+}
+
+static struct places *places_new(const struct spot *spots, size_t n)
+{
+    struct places *places = calloc(1, sizeof *places + n * sizeof places->buffers[0]);
+    for (size_t i = 0; i < n && places != NULL; i++)
+        if (places->n == 0 || places->buffers[places->n - 1] != spots[i].buffer)
+            places->buffers[places->n++] = spots[i].buffer;
+    return places;
+}
+
+static gf_code add_places(gf_client *client, struct push *made, const gf_push_args *args,
+                          Gradfold__V1__Push *push, gf_error *error)
+{
+    struct spot *spots = spots_find(client, &made->request);
+    if (spots == NULL)
+        return GF_OK;
+    gf_code code = GF_OK;
+    made->places = places_new(spots, args->n_tensors);
+    if (made->places != NULL)
+        code = pack(&made->request, args, spots, push, &made->places->way, error);
+    free(spots);
+    return code;
+}
+
+static gf_code fill(gf_client *client, struct push *made, const gf_push_args *args, gf_error *error)
+{
+    struct request *request = &made->request;
     Gradfold__V1__Push push = GRADFOLD__V1__PUSH__INIT;
     push.job = (char *)(uintptr_t)args->job;
     push.has_round = push.has_worker = push.has_sequence = push.has_final = true;
@@ -149,7 +299,14 @@ static gf_code fill(struct request *request, const gf_push_args *args, gf_error 
         push.has_body_checksum = true;
         code = body_checksum(request, &push.body_checksum, error);
     }
-    return code != GF_OK ? code : pack(request, args, &push, error);
+    if (code == GF_OK)
+        code = pack(request, args, NULL, &push, &made->with_body, error);
+    if (code != GF_OK)
+        return code;
+    request->head = made->with_body.head;
+    request->head_bytes = made->with_body.head_bytes;
+    request->out[0] = (struct piece){request->head, request->head_bytes};
+    return add_places(client, made, args, &push, error);
 }
 
 gf_code push_new(gf_client *client, const gf_push_args *args, struct request **request,
@@ -163,7 +320,7 @@ gf_code push_new(gf_client *client, const gf_push_args *args, struct request **r
         return report(error, GF_CLIENT_NO_MEMORY, "no memory for a push");
     push->request.kind = &push_kind;
     flight_prepare(client, &push->request, args->timeout_ms);
-    code = fill(&push->request, args, error);
+    code = fill(client, push, args, error);
     if (code == GF_OK)
         *request = &push->request;
     else

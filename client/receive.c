@@ -22,6 +22,7 @@ void receive_reset(gf_client *client)
     frame_reader_init(&connection->reader, &limits);
     connection->in_at = connection->in_end = 0;
     connection->incoming = (struct incoming){0};
+    segments_reset(&connection->segments);
 }
 
 /* n bytes of the body are where they belong. */
@@ -91,6 +92,8 @@ static void take(gf_client *client)
         else if (!take_header(client))
             return;
     }
+    if (!frame_reader_in_frame(&connection->reader))
+        segments_settle(&connection->segments);
 }
 
 /* Where the next bytes go: into the body's place, and what may follow it into our own. */
@@ -118,20 +121,32 @@ static void receive_failed(gf_client *client, ssize_t n, int failure)
     connection_lost(client, &reason);
 }
 
+union control {
+    struct cmsghdr header; /* for its alignment */
+    char room[CMSG_SPACE(DESCRIPTORS_MAX * sizeof(int))];
+};
+
 void receive_some(gf_client *client)
 {
     struct connection *connection = &client->connection;
+    union control control;
     struct iovec vector[RECEIVE_VECTORS + 1];
     struct msghdr message = {.msg_iov = vector};
     message.msg_iovlen = (size_t)places(connection, vector);
+    if (connection->shared) {
+        message.msg_control = &control;
+        message.msg_controllen = sizeof control;
+    }
     drive_move_begin(client);
-    ssize_t n = recvmsg(connection->fd, &message, MSG_DONTWAIT);
+    ssize_t n = recvmsg(connection->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     int failure = errno;
     drive_move_end(client);
     if (n <= 0) {
         receive_failed(client, n, failure);
         return;
     }
+    if (connection->shared)
+        segments_receive(&connection->segments, &message);
     uint64_t direct = vector_bytes(vector, (int)message.msg_iovlen - 1);
     if (vector[message.msg_iovlen - 1].iov_base != connection->in)
         direct = (uint64_t)n;

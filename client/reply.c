@@ -3,6 +3,7 @@
 #include "client/clock.h"
 #include "client/flight.h"
 #include "client/report.h"
+#include "client/view.h"
 
 enum {
     ARENA_BASE = 2 * 1024 * 1024,
@@ -12,7 +13,10 @@ enum {
 bool reply_nonsense(gf_client *client, struct request *request, const gf_error *reason)
 {
     gf_error copy = *reason;
-    if (request != NULL && request == client->connection.greeting)
+    bool greeting = request != NULL && request == client->connection.greeting;
+    if (greeting && client->connection.tcp_fd >= 0)
+        ; /* a Unix socket that is nothing for us: TCP goes on */
+    else if (greeting)
         flight_fail_all(client, &copy);
     else if (request != NULL)
         flight_finish(client, request, &copy);
@@ -57,7 +61,10 @@ static bool unavailable(gf_client *client, struct request *request, const gf_err
     }
     report(&client->connection.trouble, reason->code, "%s: UNAVAILABLE: %.300s", client->text,
            reason->message);
-    flight_requeue(client, request);
+    if (request->kind->ended == NULL)
+        flight_requeue(client, request);
+    else
+        flight_finish(client, request, reason);
     connection_hold(client);
     return true;
 }
@@ -129,6 +136,27 @@ static struct request *addressee(gf_client *client, uint64_t id)
     return flight_find(client, id);
 }
 
+/* An OK. Request NULL: it was given up meanwhile. */
+static bool succeeded(gf_client *client, struct request *request,
+                      const Gradfold__V1__Response *response)
+{
+    gf_error error;
+    gf_code code = GF_OK;
+    if (request == NULL || request != client->connection.greeting)
+        code = view_received(client, response, &error);
+    if (code == GF_CLIENT_PROTOCOL)
+        return reply_nonsense(client, request, &error);
+    if (code != GF_OK) {
+        if (request != NULL)
+            flight_finish(client, request, &error);
+        connection_lost(client, &error);
+        return false;
+    }
+    bool alive = request == NULL || accepted(client, request, response);
+    view_dismiss(client);
+    return alive;
+}
+
 static bool dispatch(gf_client *client, const Gradfold__V1__Response *response)
 {
     gf_error status;
@@ -140,11 +168,9 @@ static bool dispatch(gf_client *client, const Gradfold__V1__Response *response)
     status_of(response, &status);
     if (response->id == 0)
         return broken_off(client, &status);
-    if (request == NULL) /* it was given up meanwhile */
-        return true;
-    if (status.code != GF_OK)
-        return refused(client, request, &status);
-    return accepted(client, request, response);
+    if (status.code == GF_OK)
+        return succeeded(client, request, response);
+    return request == NULL || refused(client, request, &status);
 }
 
 bool reply_received(gf_client *client)

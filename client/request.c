@@ -22,21 +22,35 @@ void request_add_piece(struct request *request, const void *data, uint64_t bytes
     request->body_bytes += bytes;
 }
 
+gf_code head_pack(Gradfold__V1__Request *message, uint64_t body_bytes, uint8_t **head,
+                  size_t *head_bytes, gf_error *error)
+{
+    size_t n = gradfold__v1__request__get_packed_size(message);
+    if (n > UINT32_MAX)
+        return report(error, GF_TOO_LARGE, "a header of %zu bytes", n);
+    uint8_t *made = realloc(*head, FRAME_PREFIX_BYTES + n);
+    if (made == NULL)
+        return report(error, GF_CLIENT_NO_MEMORY, "no memory for a header of %zu bytes", n);
+    frame_prefix_encode(made, (uint32_t)n, body_bytes);
+    gradfold__v1__request__pack(message, made + FRAME_PREFIX_BYTES);
+    *head = made;
+    *head_bytes = FRAME_PREFIX_BYTES + n;
+    return GF_OK;
+}
+
 gf_code request_pack(struct request *request, Gradfold__V1__Request *message, gf_error *error)
 {
     message->has_id = true;
     message->id = request->id;
-    size_t n = gradfold__v1__request__get_packed_size(message);
-    if (n > UINT32_MAX)
-        return report(error, GF_TOO_LARGE, "a header of %zu bytes", n);
-    uint8_t *head = realloc(request->head, FRAME_PREFIX_BYTES + n);
-    if (head == NULL)
-        return report(error, GF_CLIENT_NO_MEMORY, "no memory for a header of %zu bytes", n);
-    frame_prefix_encode(head, (uint32_t)n, request->body_bytes);
-    gradfold__v1__request__pack(message, head + FRAME_PREFIX_BYTES);
-    request->head = head;
-    request->head_bytes = FRAME_PREFIX_BYTES + n;
-    request->out[0] = (struct piece){head, request->head_bytes};
+    gf_code code =
+        head_pack(message, request->body_bytes, &request->head, &request->head_bytes, error);
+    if (code != GF_OK)
+        return code;
+    if (request->out == NULL) {
+        request->out = &request->only;
+        request->n_out = 1;
+    }
+    request->out[0] = (struct piece){request->head, request->head_bytes};
     return GF_OK;
 }
 
@@ -51,15 +65,21 @@ void request_rewind(struct request *request)
     request->n_into = 0;
 }
 
+void request_release(struct request *request)
+{
+    if (request->kind->free != NULL)
+        request->kind->free(request);
+    free(request->head);
+    if (request->out != &request->only)
+        free(request->out);
+    free(request->into);
+}
+
 void request_free(struct request *request)
 {
     if (request == NULL)
         return;
-    if (request->kind->free != NULL)
-        request->kind->free(request);
-    free(request->head);
-    free(request->out);
-    free(request->into);
+    request_release(request);
     free(request);
 }
 

@@ -44,8 +44,11 @@ struct request_kind {
     const char *what; /* for messages: "push" */
     Gradfold__V1__Response__ResultCase result;
 
-    /* Writes the header again before each sending; NULL: it stays as it was made. */
-    gf_code (*prepare)(struct request *request, uint64_t now_ms, gf_error *error);
+    /* May it be sent now? false: something else must be answered first. NULL: always. */
+    bool (*ready)(gf_client *client, struct request *request);
+
+    /* Decides before each sending what is sent; NULL: it stays as it was made. */
+    gf_code (*prepare)(gf_client *client, struct request *request, gf_error *error);
 
     /* The answer is OK. Reads the result; says through request->into where the body belongs. A code
      * other than GF_OK fails the request; GF_CLIENT_PROTOCOL the connection too. */
@@ -57,6 +60,10 @@ struct request_kind {
 
     /* The answer is a refusal that means success. NULL: none does. */
     bool (*excuse)(const struct request *request, gf_code code);
+
+    /* It belongs to no operation but to the connection: is never sent again, and this frees what is
+     * to be freed once it is DONE. */
+    void (*ended)(gf_client *client, struct request *request);
 
     void (*free)(struct request *request); /* NULL: frees nothing more than the request */
 };
@@ -74,9 +81,11 @@ struct request {
 
     uint8_t *head; /* frame prefix and header, owned */
     size_t head_bytes;
-    struct piece *out; /* [0] is the head, then the body: owned array of borrowed memory */
+    struct piece *out; /* [0] is the head, then the body: array of borrowed memory */
+    struct piece only; /* the array of a request without a body */
     size_t n_out;
     uint64_t body_bytes;
+    const int *passes; /* the descriptor that leaves with the first byte; NULL: none */
     struct cursor sent;
     uint64_t sent_bytes;
     unsigned sendings; /* complete ones */
@@ -88,11 +97,15 @@ struct request {
     gf_error outcome; /* of a DONE or answered one */
 };
 
+/* A frame's head of this message for a body of so many bytes: *head is reallocated. */
+gf_code head_pack(Gradfold__V1__Request *message, uint64_t body_bytes, uint8_t **head,
+                  size_t *head_bytes, gf_error *error);
+
 /* Makes the frame's head from message; body pieces are out[1] …, already filled in. The id must be
  * set. */
 gf_code request_pack(struct request *request, Gradfold__V1__Request *message, gf_error *error);
 
-/* Room for n pieces of body behind the head. */
+/* Room for n pieces of body behind the head; not needed for none. */
 gf_code request_reserve(struct request *request, size_t n, gf_error *error);
 
 /* A body piece, in order; room was reserved. */
@@ -101,6 +114,10 @@ void request_add_piece(struct request *request, const void *data, uint64_t bytes
 /* Nothing of it has left, as far as anybody knows. */
 void request_rewind(struct request *request);
 
+/* Frees what it owns, but not the request. */
+void request_release(struct request *request);
+
+/* NULL is allowed. */
 void request_free(struct request *request);
 
 /* Up to max bytes from cursor on, in at most n vectors; returns how many it used. */

@@ -29,7 +29,9 @@ bool send_wanted(const gf_client *client)
         return connection->greeting->state != REQUEST_AWAITING;
     if (connection->state != CONNECTION_READY || list_empty(&client->queue))
         return false;
-    return connection->hold_ms == 0 || request_of(client->queue.next)->state == REQUEST_SENDING;
+    const struct request *first = request_of(client->queue.next);
+    return first != connection->held &&
+           (connection->hold_ms == 0 || first->state == REQUEST_SENDING);
 }
 
 /* What the server would refuse for its size is refused here, before it hangs up over it. */
@@ -54,7 +56,7 @@ static bool make_ready(gf_client *client, struct request *request)
     gf_error error;
     gf_code code = GF_OK;
     if (request->kind->prepare != NULL)
-        code = request->kind->prepare(request, clock_now_ms(), &error);
+        code = request->kind->prepare(client, request, &error);
     if (code == GF_OK)
         code = within_limits(client, request, &error);
     if (code != GF_OK)
@@ -65,7 +67,8 @@ static bool make_ready(gf_client *client, struct request *request)
 struct batch {
     struct iovec vector[SEND_VECTORS];
     int used;
-    uint64_t left; /* bytes that it may still take */
+    uint64_t left;         /* bytes that it may still take */
+    struct request *giver; /* the first, if a descriptor leaves with its first byte; NULL: none */
 };
 
 static void add(struct batch *batch, const struct request *request)
@@ -74,6 +77,27 @@ static void add(struct batch *batch, const struct request *request)
                               batch->vector + batch->used, SEND_VECTORS - batch->used, batch->left);
     batch->left -= vector_bytes(batch->vector + batch->used, added);
     batch->used += added;
+}
+
+enum readiness {
+    READY,
+    NOT_NOW,
+    LOOK_AGAIN /* it has failed, or others have come before it */
+};
+
+/* May a request that has not begun join the batch? */
+static enum readiness readiness(gf_client *client, struct request *request,
+                                const struct list *stayed, const struct batch *batch)
+{
+    if (request->kind->ready != NULL && !request->kind->ready(client, request)) {
+        if (stayed->next != &request->link)
+            return LOOK_AGAIN;
+        client->connection.held = request;
+        return NOT_NOW;
+    }
+    if (request->passes != NULL && batch->used > 0)
+        return NOT_NOW;
+    return make_ready(client, request) ? READY : LOOK_AGAIN;
 }
 
 static void gather(gf_client *client, struct batch *batch)
@@ -85,8 +109,15 @@ static void gather(gf_client *client, struct batch *batch)
         struct request *request = request_of(stayed->next);
         if (client->connection.hold_ms != 0 && request->state != REQUEST_SENDING)
             return;
-        if (request->sent_bytes == 0 && !make_ready(client, request))
+        enum readiness ready = READY;
+        if (request->sent_bytes == 0)
+            ready = readiness(client, request, stayed, batch);
+        if (ready == NOT_NOW)
+            return;
+        if (ready == LOOK_AGAIN)
             continue;
+        if (request->passes != NULL && request->sent_bytes == 0)
+            batch->giver = request;
         add(batch, request);
         stayed = &request->link;
     }
@@ -123,7 +154,7 @@ static void sent(gf_client *client, uint64_t n)
         flight_finish_answered(client);
 }
 
-static void send_failed(gf_client *client, int failure)
+static void send_failed(gf_client *client, struct request *giver, int failure)
 {
     gf_error reason;
     if (failure == EINTR)
@@ -132,8 +163,31 @@ static void send_failed(gf_client *client, int failure)
     client->connection.send_blocked = true;
     if (failure == EAGAIN || failure == EPIPE || failure == ECONNRESET)
         return;
+    if (giver != NULL) { /* the descriptor does not pass: do without */
+        client->connection.send_blocked = false;
+        report(&reason, GF_RESOURCE_EXHAUSTED, "passing a descriptor: %s", strerror(failure));
+        flight_finish(client, giver, &reason);
+        return;
+    }
     report(&reason, GF_CLIENT_UNREACHABLE, "sending: %s", strerror(failure));
     connection_lost(client, &reason);
+}
+
+union control {
+    struct cmsghdr header; /* for its alignment */
+    char room[CMSG_SPACE(sizeof(int))];
+};
+
+static void pass(struct msghdr *message, union control *control, int fd)
+{
+    memset(control, 0, sizeof *control);
+    message->msg_control = control;
+    message->msg_controllen = sizeof *control;
+    struct cmsghdr *c = CMSG_FIRSTHDR(message);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof fd);
+    memcpy(CMSG_DATA(c), &fd, sizeof fd);
 }
 
 void send_some(gf_client *client)
@@ -146,12 +200,15 @@ void send_some(gf_client *client)
     if (batch.used == 0 || client->connection.give_up)
         return;
     struct msghdr message = {.msg_iov = batch.vector, .msg_iovlen = (size_t)batch.used};
+    union control control;
+    if (batch.giver != NULL)
+        pass(&message, &control, *batch.giver->passes);
     drive_move_begin(client);
     ssize_t n = sendmsg(client->connection.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     int failure = errno;
     drive_move_end(client);
     if (n < 0) {
-        send_failed(client, failure);
+        send_failed(client, batch.giver, failure);
         return;
     }
     client->connection.send_blocked = (uint64_t)n < SEND_BYTES - batch.left;

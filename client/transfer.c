@@ -30,6 +30,8 @@ static gf_code run(gf_client *client, const gf_push_args *push, const gf_pull_ar
                    gf_push_result *pushed, gf_pull_result *pulled, gf_error *error)
 {
     struct gf_op *op = NULL;
+    if (pull != NULL && pull->view && pulled == NULL)
+        return report(error, GF_INVALID_ARGUMENT, "pull: a view without a result to hold it");
     gf_code code = submit(client, push, pull, false, &op, error);
     if (code != GF_OK)
         return code;
@@ -37,7 +39,7 @@ static gf_code run(gf_client *client, const gf_push_args *push, const gf_pull_ar
     if (code == GF_OK && pushed != NULL)
         push_result(op->push, pushed);
     if (code == GF_OK && pulled != NULL)
-        pull_result(op->pull, pulled);
+        pull_take_result(op->pull, pulled);
     gf_op_free(op);
     return code;
 }
