@@ -10,32 +10,51 @@ enum {
     PARTIAL_KEPT_MAX = 64 * 1024
 };
 
-static const uint8_t magic[4] = {'G', 'F', 'D', '1'};
-
-static uint64_t load(const uint8_t *bytes, size_t n)
+/*@ requires \valid_read(b + (0 .. 3));
+  @ assigns \nothing;
+  @ ensures \result == le32(b); */
+static uint32_t load_u32(const uint8_t *b)
 {
-    uint64_t value = 0;
-    for (size_t i = n; i-- > 0;)
-        value = value << 8 | bytes[i];
-    return value;
+    return b[0] + 0x100U * b[1] + 0x10000U * b[2] + 0x1000000U * b[3];
 }
 
-static void store(uint8_t *bytes, size_t n, uint64_t value)
+/*@ requires \valid_read(b + (0 .. 7));
+  @ assigns \nothing;
+  @ ensures \result == le64(b); */
+static uint64_t load_u64(const uint8_t *b)
 {
-    for (size_t i = 0; i < n; i++)
-        bytes[i] = (uint8_t)(value >> (8 * i));
+    return load_u32(b) + 0x100000000U * load_u32(b + 4);
+}
+
+/*@ requires \valid(b + (0 .. 3));
+  @ assigns b[0 .. 3];
+  @ ensures le32(b) == value; */
+static void store_u32(uint8_t *b, uint32_t value)
+{
+    b[0] = (uint8_t)(value % 0x100);
+    b[1] = (uint8_t)(value / 0x100 % 0x100);
+    b[2] = (uint8_t)(value / 0x10000 % 0x100);
+    b[3] = (uint8_t)(value / 0x1000000);
+}
+
+/*@ requires \valid_read(bytes + (0 .. 3));
+  @ assigns \nothing;
+  @ ensures \result <==> has_magic(bytes); */
+static bool begins_with_magic(const uint8_t *bytes)
+{
+    return bytes[0] == 'G' && bytes[1] == 'F' && bytes[2] == 'D' && bytes[3] == '1';
 }
 
 enum code frame_prefix_decode(const uint8_t bytes[static FRAME_PREFIX_BYTES],
                               const struct frame_limits *limits, struct frame_prefix *prefix,
                               struct error *error)
 {
-    if (memcmp(bytes, magic, sizeof magic) != 0)
+    if (!begins_with_magic(bytes))
         return error_set(error, CODE_MALFORMED,
                          "a frame begins with %02x %02x %02x %02x instead of GFD1", bytes[0],
                          bytes[1], bytes[2], bytes[3]);
-    uint32_t header_bytes = (uint32_t)load(bytes + 4, 4);
-    uint64_t body_bytes = load(bytes + 8, 8);
+    uint32_t header_bytes = load_u32(bytes + 4);
+    uint64_t body_bytes = load_u64(bytes + 8);
     if (header_bytes == 0)
         return error_set(error, CODE_MALFORMED, "a frame has an empty header");
     if (header_bytes > limits->header_bytes_max)
@@ -54,9 +73,13 @@ enum code frame_prefix_decode(const uint8_t bytes[static FRAME_PREFIX_BYTES],
 void frame_prefix_encode(uint8_t bytes[static FRAME_PREFIX_BYTES], uint32_t header_bytes,
                          uint64_t body_bytes)
 {
-    memcpy(bytes, magic, sizeof magic);
-    store(bytes + 4, 4, header_bytes);
-    store(bytes + 8, 8, body_bytes);
+    bytes[0] = 'G';
+    bytes[1] = 'F';
+    bytes[2] = 'D';
+    bytes[3] = '1';
+    store_u32(bytes + 4, header_bytes);
+    store_u32(bytes + 8, (uint32_t)(body_bytes % 0x100000000));
+    store_u32(bytes + 12, (uint32_t)(body_bytes / 0x100000000));
 }
 
 void frame_reader_init(struct frame_reader *reader, const struct frame_limits *limits)
@@ -64,6 +87,9 @@ void frame_reader_init(struct frame_reader *reader, const struct frame_limits *l
     *reader = (struct frame_reader){.limits = *limits};
 }
 
+/*@ requires \valid(reader) && frame_room(reader);
+  @ assigns reader->partial, reader->partial_capacity;
+  @ ensures reader->partial_capacity == 0; */
 static void drop_partial(struct frame_reader *reader)
 {
     free(reader->partial);
@@ -81,19 +107,44 @@ int frame_reader_in_frame(const struct frame_reader *reader)
     return reader->have > 0;
 }
 
+/*@ requires \valid(reader) && code != CODE_OK;
+  @ assigns reader->broken;
+  @ ensures \result == FRAME_ERROR && reader->broken == code; */
 static enum frame_event fail(struct frame_reader *reader, enum code code)
 {
     reader->broken = code;
     return FRAME_ERROR;
 }
 
+/*@ assigns \nothing;
+  @ ensures \result == \min(a, b); */
 static size_t smaller(size_t a, size_t b)
 {
     return a < b ? a : b;
 }
 
+/*@ requires n > 0 ==> \valid(to + (0 .. n - 1)) && \valid_read(from + (0 .. n - 1));
+  @ assigns to[0 .. n - 1];
+  @ ensures \separated(to + (0 .. n - 1), from + (0 .. n - 1)) ==>
+  @     \forall integer i; 0 <= i < n ==> to[i] == from[i]; */
+static void copy(uint8_t *to, const uint8_t *from, size_t n)
+{
+    /*@ loop invariant 0 <= i <= n;
+      @ loop invariant \separated(to + (0 .. n - 1), from + (0 .. n - 1)) ==>
+      @     \forall integer k; 0 <= k < i ==> to[k] == from[k];
+      @ loop assigns i, to[0 .. n - 1];
+      @ loop variant n - i; */
+    for (size_t i = 0; i < n; i++)
+        to[i] = from[i];
+}
+
 /* Room for `need` bytes of header. It grows with what came, not with what was announced, so that
  * sixteen bytes cannot claim megabytes. */
+/*@ requires \valid(reader) && frame_room(reader);
+  @ assigns reader->partial, reader->partial_capacity;
+  @ ensures frame_room(reader);
+  @ ensures \old(reader->partial_capacity) <= reader->partial_capacity;
+  @ ensures \result ==> need <= reader->partial_capacity; */
 static bool reserve(struct frame_reader *reader, size_t need)
 {
     if (need <= reader->partial_capacity)
@@ -108,6 +159,9 @@ static bool reserve(struct frame_reader *reader, size_t need)
     return true;
 }
 
+/*@ requires \valid(reader);
+  @ assigns reader->header, reader->have;
+  @ ensures \result == FRAME_HEADER && reader->header == header && reader->have == 0; */
 static enum frame_event complete(struct frame_reader *reader, const uint8_t *header)
 {
     reader->header = header;
@@ -116,6 +170,20 @@ static enum frame_event complete(struct frame_reader *reader, const uint8_t *hea
 }
 
 /* The prefix is there; n more bytes are. */
+/*@ requires frame_reader_ok(reader) && reader->broken == CODE_OK;
+  @ requires reader->have >= FRAME_PREFIX_BYTES;
+  @ requires n > 0 ==> \valid_read(bytes + (0 .. n - 1));
+  @ requires \valid(used) && \valid(error) && *used + n <= SIZE_MAX;
+  @ requires \separated(reader, used, error) &&
+  @          \separated(reader, bytes + (0 .. n - 1)) &&
+  @          \separated(used, bytes + (0 .. n - 1)) && \separated(error, bytes + (0 .. n - 1));
+  @ ensures frame_reader_ok(reader);
+  @ ensures \old(*used) <= *used <= \old(*used) + n;
+  @ ensures \result == FRAME_MORE ==> *used == \old(*used) + n;
+  @ ensures \result == FRAME_HEADER ==>
+  @     \valid_read(reader->header + (0 .. reader->prefix.header_bytes - 1));
+  @ ensures \result == FRAME_ERROR ==> reader->broken != CODE_OK && error->code != CODE_OK;
+*/
 static enum frame_event feed_header(struct frame_reader *reader, const uint8_t *bytes, size_t n,
                                     size_t *used, struct error *error)
 {
@@ -132,11 +200,14 @@ static enum frame_event feed_header(struct frame_reader *reader, const uint8_t *
                   reader->prefix.header_bytes);
         return fail(reader, CODE_RESOURCE_EXHAUSTED);
     }
-    memcpy(reader->partial + have, bytes, take);
+    copy(reader->partial + have, bytes, take);
     reader->have += take;
     return take == wanted ? complete(reader, reader->partial) : FRAME_MORE;
 }
 
+/*@ requires \valid(reader) && frame_room(reader);
+  @ assigns reader->header, reader->partial, reader->partial_capacity;
+  @ ensures frame_room(reader); */
 static void begin_frame(struct frame_reader *reader)
 {
     reader->header = NULL;
@@ -158,7 +229,7 @@ enum frame_event frame_reader_feed(struct frame_reader *reader, const uint8_t *b
         begin_frame(reader);
     if (reader->have < FRAME_PREFIX_BYTES) {
         size_t take = smaller(FRAME_PREFIX_BYTES - reader->have, n);
-        memcpy(reader->prefix_bytes + reader->have, bytes, take);
+        copy(reader->prefix_bytes + reader->have, bytes, take);
         reader->have += take;
         *used = take;
         if (reader->have < FRAME_PREFIX_BYTES)

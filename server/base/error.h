@@ -18,6 +18,10 @@ struct error {
 
 /* Fills e and returns code, so that a caller can `return error_set(...)`. e may be NULL. Whatever
  * is quoted, the message is one line of valid UTF-8: other bytes become '?'. */
+/*@ requires e == \null || \valid(e);
+  @ assigns *e;
+  @ ensures \result == code;
+  @ ensures e != \null ==> e->code == code; */
 enum code error_set(struct error *e, enum code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
