@@ -47,7 +47,7 @@ SYSTEM_ONLY = {
 # Libraries that belong to few layers.
 LIBRARY_OF = {
     "microhttpd.h": {"server/admin"},
-    "jansson.h": {"server/admin", "server/cluster"},
+    "jansson.h": {"server/admin", "server/cluster", "client/cli"},
     "uv.h": {"server", "server/net", "server/admin", "server/store", "server/cluster"},
 }
 

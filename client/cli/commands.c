@@ -1,0 +1,90 @@
+#include "commands.h"
+
+#include <limits.h>
+#include <string.h>
+
+const struct command commands[] = {
+    {.name = "create",
+     .summary = "create a job from its spec, a JSON file",
+     .operands = "FILE",
+     .operand = "the spec's FILE (- for standard input)",
+     .operands_min = 1,
+     .operands_max = 1,
+     .about = "Creates the job that FILE describes in JSON (-: standard input), or finds it with\n"
+              "the very same spec. gradfold-create(1) has the fields.",
+     .options = create_options,
+     .run = create_run},
+    {.name = "describe",
+     .summary = "show a job's nodes, rules and rounds",
+     .operands = "JOB",
+     .operand = "the JOB",
+     .operands_min = 1,
+     .operands_max = 1,
+     .about = "Shows what a job is and how its rounds stand.",
+     .options = describe_options,
+     .run = describe_run},
+    {.name = "push",
+     .summary = "push arrays from .npy or .npz files, as a worker",
+     .operands = "JOB [[NODE=]FILE]...",
+     .operand = "the JOB",
+     .operands_min = 1,
+     .operands_max = INT_MAX,
+     .about = "Pushes arrays from NumPy files, all or none. NODE is a node's name or id; without\n"
+              "it the file is called NODE.npy, or is an .npz whose arrays are called like nodes.",
+     .options = push_options,
+     .run = push_run},
+    {.name = "pull",
+     .summary = "write a round's sums to an .npy or .npz file",
+     .operands = "JOB",
+     .operand = "the JOB",
+     .operands_min = 1,
+     .operands_max = 1,
+     .about = "Writes the sums of a round to a NumPy file, when they are complete.",
+     .options = pull_options,
+     .run = pull_run},
+    {.name = "close",
+     .summary = "close a round with what it has",
+     .operands = "JOB",
+     .operand = "the JOB",
+     .operands_min = 1,
+     .operands_max = 1,
+     .about = "Ends a round with what it has, without the workers that are missing.",
+     .options = close_options,
+     .run = close_run},
+    {.name = "delete",
+     .summary = "delete jobs",
+     .operands = "JOB...",
+     .operand = "the JOB",
+     .operands_min = 1,
+     .operands_max = INT_MAX,
+     .about = "Deletes jobs with all their rounds. Whoever waits for them is told NOT_FOUND.",
+     .options = delete_options,
+     .run = delete_run},
+    {.name = "jobs",
+     .summary = "list the jobs",
+     .operands = "",
+     .about = "Lists the names of all jobs, a line each.",
+     .options = jobs_options,
+     .run = jobs_run},
+    {.name = "ping",
+     .summary = "say which server answers, and how fast",
+     .operands = "",
+     .about = "Says which server answers, and how long a request takes there and back.",
+     .options = ping_options,
+     .run = ping_run},
+    {.name = "bench",
+     .summary = "measure pushes, pulls and rounds",
+     .operands = "",
+     .about = "Measures pushes, pulls and whole rounds of worker processes, for several sizes.",
+     .options = bench_options,
+     .run = bench_run},
+    {.name = NULL},
+};
+
+const struct command *command_find(const char *name)
+{
+    const struct command *command = commands;
+    while (command->name != NULL && strcmp(command->name, name) != 0)
+        command++;
+    return command->name == NULL ? NULL : command;
+}
