@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +15,12 @@
 
 enum {
     WORKERS_MAX = 64,
-    ROUNDS_MAX = 100000
+    ROUNDS_MAX = 100000,
+    TENSORS_MAX = 1 << 18,
+    FACTORS = 7
 };
+
+#define BYTES_MAX (1L << 36)
 
 double bench_seconds(void)
 {
@@ -30,48 +35,112 @@ _Noreturn void bench_fail(const char *what, const char *why)
     exit(1);
 }
 
-float *bench_floats(size_t bytes, float value)
+struct bench bench_read(const char *name, const struct words *words)
+{
+    struct bench bench = {
+        .name = name,
+        .workers = (int)words_number(words, "workers", -1, WORKERS_MAX),
+        .bytes = (size_t)words_number(words, "bytes", -1, BYTES_MAX),
+        .rounds = (int)words_number(words, "rounds", -1, ROUNDS_MAX),
+        .warm_up = (int)words_number(words, "warm-up", 4, ROUNDS_MAX),
+        .tensors = (size_t)words_number(words, "tensors", 1, TENSORS_MAX),
+        .touch = words_number(words, "touch", 0, 1) == 1,
+    };
+    if (bench.workers == 0 || bench.bytes == 0 || bench.rounds == 0 || bench.tensors == 0 ||
+        bench.bytes % (bench.tensors * sizeof(uint64_t)) != 0)
+        bench_fail(name, "all are at least 1, and tensors are whole multiples of 8 bytes");
+    return bench;
+}
+
+/* -- Memory and what is in it ----------------------------------------------------------------- */
+
+float *bench_floats(size_t bytes)
 {
     float *floats = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (floats == MAP_FAILED)
         bench_fail("memory", strerror(errno));
     madvise(floats, bytes, MADV_HUGEPAGE);
     for (size_t i = 0; i < bytes / sizeof *floats; i++)
-        floats[i] = value;
+        floats[i] = -1;
     return floats;
 }
 
-/* A whole number from 1 to max, or 0. */
-static long number(const char *text, long max)
+float **bench_sums(const struct bench *bench, bool memory)
 {
-    if (text == NULL)
-        return 0;
-    char *end;
-    errno = 0;
-    long n = strtol(text, &end, 10);
-    return errno == 0 && *end == '\0' && n >= 1 && n <= max ? n : 0;
+    float **sums = calloc(bench->tensors, sizeof *sums);
+    if (sums == NULL)
+        bench_fail("memory", strerror(errno));
+    float *floats = memory ? bench_floats(bench->bytes) : NULL;
+    size_t each = bench->bytes / bench->tensors / sizeof *floats;
+    for (size_t i = 0; memory && i < bench->tensors; i++)
+        sums[i] = floats + i * each;
+    return sums;
 }
 
-struct bench bench_arguments(const char *name, const char *usage, char **arguments)
+static bool is_first_or_last(const struct bench *bench, long round)
 {
-    struct bench bench = {.name = name};
-    bench.workers = (int)number(arguments[0], WORKERS_MAX);
-    bench.bytes = bench.workers > 0 ? (size_t)number(arguments[1], 1L << 32) : 0;
-    bench.rounds = bench.bytes > 0 ? (int)number(arguments[2], ROUNDS_MAX) : 0;
-    if (bench.rounds == 0 || bench.bytes % sizeof(float) != 0) {
-        fprintf(stderr, "usage: %s\n", usage);
-        exit(2);
+    return round == 0 || round == bench->warm_up + bench->rounds - 1;
+}
+
+/* Sums of an earlier round must not be taken for this one's. */
+static int factor(const struct bench *bench, long round)
+{
+    if (bench->touch)
+        return 1 + (int)(round % FACTORS);
+    return round > 0 && is_first_or_last(bench, round) ? 2 : 1;
+}
+
+void bench_before(const struct bench *bench, int worker, long round, float *gradient)
+{
+    if (!bench->touch && !is_first_or_last(bench, round))
+        return;
+    float element = (float)((worker + 1) * factor(bench, round));
+    for (size_t i = 0; i < bench->bytes / sizeof *gradient; i++)
+        gradient[i] = element;
+}
+
+static float expected(const struct bench *bench, long round)
+{
+    return (float)(bench->workers * (bench->workers + 1) / 2 * factor(bench, round));
+}
+
+/* Reads all bits, and no faster than memory gives them. */
+static uint64_t add_bits(const float *floats, size_t bytes)
+{
+    uint64_t sum = 0;
+    for (size_t at = 0; at < bytes; at += sizeof sum) {
+        uint64_t bits;
+        memcpy(&bits, (const char *)floats + at, sizeof bits);
+        sum += bits;
     }
-    return bench;
+    return sum;
 }
 
-void bench_check(const struct bench *bench, const float *result)
+void bench_touch(const struct bench *bench, long round, float *const *sums)
 {
-    float sum = (float)(bench->workers * (bench->workers + 1) / 2);
-    for (size_t i = 0; i < bench->bytes / sizeof *result; i++)
-        if (result[i] != sum)
-            bench_fail(bench->name, "a wrong sum");
+    if (!bench->touch)
+        return;
+    float sum = expected(bench, round);
+    uint64_t each = add_bits((float[]){sum, sum}, 2 * sizeof sum);
+    uint64_t found = 0;
+    for (size_t i = 0; i < bench->tensors; i++)
+        found += add_bits(sums[i], bench->bytes / bench->tensors);
+    if (found != each * (bench->bytes / sizeof each))
+        bench_fail(bench->name, "a wrong sum");
 }
+
+void bench_after(const struct bench *bench, long round, float *const *sums)
+{
+    if (!is_first_or_last(bench, round))
+        return;
+    size_t each = bench->bytes / bench->tensors / sizeof **sums;
+    for (size_t i = 0; i < bench->tensors; i++)
+        for (size_t j = 0; j < each; j++)
+            if (sums[i][j] != expected(bench, round))
+                bench_fail(bench->name, "a wrong sum");
+}
+
+/* -- The report ------------------------------------------------------------------------------- */
 
 static int by_size(const void *a, const void *b)
 {
@@ -80,81 +149,108 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static double median(double *values, int n)
+double bench_quantile(double *values, size_t n, double part)
 {
-    qsort(values, (size_t)n, sizeof *values, by_size);
-    return n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+    qsort(values, n, sizeof *values, by_size);
+    double at = part * (double)(n - 1);
+    size_t below = (size_t)at;
+    size_t above = below + 1 < n ? below + 1 : below;
+    return values[below] + (values[above] - values[below]) * (at - (double)below);
 }
 
-void bench_report(const struct bench *bench, double *push, double *pull)
+void bench_report(const struct bench *bench, const double *last)
 {
-    double *whole = calloc((size_t)bench->rounds, sizeof *whole);
-    if (whole == NULL)
+    size_t n = (size_t)bench->rounds;
+    double *push = calloc(n * 3, sizeof *push);
+    if (push == NULL)
         bench_fail("memory", strerror(errno));
-    for (int r = 0; r < bench->rounds; r++)
-        whole[r] = push[r] + pull[r];
+    double *pull = push + n;
+    double *whole = pull + n;
+    for (size_t r = 0; r < n; r++) {
+        const double *at = last + ((size_t)bench->warm_up + r) * BENCH_MEETINGS;
+        push[r] = at[1] - at[0];
+        pull[r] = at[2] - at[1];
+        whole[r] = at[2] - at[0];
+    }
     double gigabytes = (double)bench->bytes * bench->workers / 1e9;
-    double push_s = median(push, bench->rounds);
-    double pull_s = median(pull, bench->rounds);
-    printf(
-        "{\"peer\": \"%s\", \"workers\": %d, \"bytes\": %zu, \"rounds\": %d, \"push_gbps\": %.4f, "
-        "\"pull_gbps\": %.4f, \"round_ms\": %.4f, \"sum\": \"right\"}\n",
-        bench->name, bench->workers, bench->bytes, bench->rounds, gigabytes / push_s,
-        gigabytes / pull_s, median(whole, bench->rounds) * 1e3);
-    free(whole);
+    double push_s = bench_quantile(push, n, 0.5);
+    double pull_s = bench_quantile(pull, n, 0.5);
+    printf("{\"push_gbps\": %.6g, \"pull_gbps\": %.6g, \"push_ms\": %.6g, \"pull_ms\": %.6g, "
+           "\"round_ms\": %.6g, \"sum\": \"right\"}\n",
+           gigabytes / push_s, gigabytes / pull_s, push_s * 1e3, pull_s * 1e3,
+           bench_quantile(whole, n, 0.5) * 1e3);
+    free(push);
 }
 
-static pthread_barrier_t *shared_barrier(int processes)
+/* -- The workers ------------------------------------------------------------------------------ */
+
+/* Where they meet, and when each came there: arrival[MEETINGS * round + meeting][worker]. */
+struct meeting {
+    pthread_barrier_t barrier;
+    double arrival[];
+};
+
+static struct meeting *shared_meeting(const struct bench *bench)
 {
-    pthread_barrier_t *barrier =
-        mmap(NULL, sizeof *barrier, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (barrier == MAP_FAILED)
+    size_t rounds = (size_t)(bench->warm_up + bench->rounds);
+    size_t times = rounds * BENCH_MEETINGS * (size_t)bench->workers;
+    struct meeting *meeting = mmap(NULL, sizeof *meeting + times * sizeof *meeting->arrival,
+                                   PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (meeting == MAP_FAILED)
         bench_fail("memory", strerror(errno));
     pthread_barrierattr_t attributes;
     pthread_barrierattr_init(&attributes);
     pthread_barrierattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
-    if (pthread_barrier_init(barrier, &attributes, (unsigned)processes) != 0)
+    if (pthread_barrier_init(&meeting->barrier, &attributes, (unsigned)bench->workers) != 0)
         bench_fail("barrier", "cannot be had");
-    return barrier;
+    return meeting;
 }
 
 static void work(const struct bench *bench, const struct bench_peer *peer, const void *contest,
-                 int worker, pthread_barrier_t *barrier)
+                 int worker, struct meeting *meeting)
 {
-    float *gradient = bench_floats(bench->bytes, (float)(worker + 1));
-    float *result = bench_floats(bench->bytes, 0);
     void *state = peer->open(contest, worker);
-    for (long r = 0; r < BENCH_WARM_UP + bench->rounds; r++) {
-        pthread_barrier_wait(barrier);
-        peer->push(state, r, gradient);
-        pthread_barrier_wait(barrier);
-        peer->pull(state, r, result);
-        pthread_barrier_wait(barrier);
+    float *own = peer->gradient != NULL ? peer->gradient(state) : NULL;
+    float *gradient = own != NULL ? own : bench_floats(bench->bytes);
+    float **sums = bench_sums(bench, !peer->views);
+    double *arrival = meeting->arrival + worker;
+    for (long r = 0; r < bench->warm_up + bench->rounds; r++) {
+        bench_before(bench, worker, r, gradient);
+        for (int at = 0; at < BENCH_MEETINGS; at++) {
+            if (at == 1)
+                peer->push(state, r, gradient);
+            if (at == 2)
+                peer->pull(state, r, sums);
+            if (at == 2)
+                bench_touch(bench, r, sums);
+            *arrival = bench_seconds();
+            arrival += bench->workers;
+            pthread_barrier_wait(&meeting->barrier);
+        }
+        bench_after(bench, r, sums);
     }
-    bench_check(bench, result);
 }
 
-/* A worker that fails would leave the others at the barrier for ever: the clock's process sees it
- * go, and takes all along. */
-static void end_with_children(int signal)
+int bench_fork(void)
 {
-    (void)signal;
-    int status;
-    while (waitpid(-1, &status, WNOHANG) > 0)
-        if (status != 0)
+    pid_t parent = getpid();
+    pid_t pid = fork();
+    if (pid < 0)
+        bench_fail("fork", strerror(errno));
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent)
             _exit(1);
+    }
+    return pid;
 }
 
 static void fork_workers(const struct bench *bench, const struct bench_peer *peer,
-                         const void *contest, pthread_barrier_t *barrier)
+                         const void *contest, struct meeting *meeting)
 {
     for (int w = 0; w < bench->workers; w++) {
-        pid_t pid = fork();
-        if (pid < 0)
-            bench_fail("fork", strerror(errno));
-        if (pid == 0) {
-            prctl(PR_SET_PDEATHSIG, SIGKILL);
-            work(bench, peer, contest, w, barrier);
+        if (bench_fork() == 0) {
+            work(bench, peer, contest, w, meeting);
             exit(0);
         }
     }
@@ -162,29 +258,22 @@ static void fork_workers(const struct bench *bench, const struct bench_peer *pee
 
 void bench_run(const struct bench *bench, const struct bench_peer *peer, const void *contest)
 {
-    double *push = calloc((size_t)bench->rounds * 2, sizeof *push);
-    if (push == NULL)
+    size_t meetings = (size_t)(bench->warm_up + bench->rounds) * BENCH_MEETINGS;
+    double *last = calloc(meetings, sizeof *last);
+    if (last == NULL)
         bench_fail("memory", strerror(errno));
-    double *pull = push + bench->rounds;
-    pthread_barrier_t *barrier = shared_barrier(bench->workers + 1);
-    sigaction(SIGCHLD, &(struct sigaction){.sa_handler = end_with_children}, NULL);
-    fork_workers(bench, peer, contest, barrier);
-    for (int r = -BENCH_WARM_UP; r < bench->rounds; r++) {
-        pthread_barrier_wait(barrier);
-        double started = bench_seconds();
-        pthread_barrier_wait(barrier);
-        double pushed = bench_seconds();
-        pthread_barrier_wait(barrier);
-        if (r >= 0) {
-            push[r] = pushed - started;
-            pull[r] = bench_seconds() - pushed;
-        }
-    }
-    sigaction(SIGCHLD, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
+    struct meeting *meeting = shared_meeting(bench);
+    fork_workers(bench, peer, contest, meeting);
+    /* When one fails, the others wait for it: they end with this process. */
     int status;
     while (wait(&status) > 0)
         if (status != 0)
             bench_fail(bench->name, "a worker failed");
-    bench_report(bench, push, pull);
-    free(push);
+    for (size_t i = 0; i < meetings; i++)
+        for (int w = 0; w < bench->workers; w++) {
+            double time = meeting->arrival[i * (size_t)bench->workers + (size_t)w];
+            last[i] = time > last[i] ? time : last[i];
+        }
+    bench_report(bench, last);
+    free(last);
 }

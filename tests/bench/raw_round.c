@@ -2,24 +2,20 @@
  *
  * A worker writes its gradient and reads one byte back; then it writes one byte and reads the sum.
  * The server is one thread on epoll that receives straight into one staging buffer a worker, and
- * adds them up in one pass on two threads. */
-#include <arpa/inet.h>
+ * adds them up in one pass on two threads. transport=unix: the same over a Unix socket. */
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "bench.h"
+#include "socket.h"
 
 enum {
     PIECE = 1 << 20, /* of one call: larger ones fall out of the cache */
@@ -48,7 +44,7 @@ struct worker {
 };
 
 struct contest {
-    struct sockaddr_in address;
+    struct socket_address address;
     size_t bytes;
 };
 
@@ -57,12 +53,9 @@ static void *open_worker(const void *contest, int number)
     (void)number;
     const struct contest *c = contest;
     struct worker *worker = malloc(sizeof *worker);
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    if (worker == NULL || fd < 0 ||
-        connect(fd, (const struct sockaddr *)&c->address, sizeof c->address) != 0)
-        bench_fail("connect", strerror(errno));
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-    *worker = (struct worker){.fd = fd, .bytes = c->bytes};
+    if (worker == NULL)
+        bench_fail("worker", "no memory");
+    *worker = (struct worker){.fd = socket_connect(&c->address), .bytes = c->bytes};
     return worker;
 }
 
@@ -95,12 +88,12 @@ static void push(void *state, long round, const float *gradient)
     receive_all(worker->fd, &verdict, 1);
 }
 
-static void pull(void *state, long round, float *result)
+static void pull(void *state, long round, float **sums)
 {
     (void)round;
     const struct worker *worker = state;
     send_all(worker->fd, "", 1);
-    receive_all(worker->fd, result, worker->bytes);
+    receive_all(worker->fd, sums[0], worker->bytes);
 }
 
 /* -- The server ----------------------------------------------------------------------------- */
@@ -200,9 +193,8 @@ static void serve(struct server *server, bool (*move)(struct server *, int), siz
 static void accept_workers(struct server *server, int listener)
 {
     for (int w = 0; w < server->bench->workers; w++) {
-        server->fds[w] = accept(listener, NULL, NULL);
-        server->staged[w] = bench_floats(server->bench->bytes, 0);
-        setsockopt(server->fds[w], IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+        server->fds[w] = socket_accept(listener);
+        server->staged[w] = bench_floats(server->bench->bytes);
         struct epoll_event event = {.data.u32 = (unsigned)w};
         if (epoll_ctl(server->epoll, EPOLL_CTL_ADD, server->fds[w], &event) != 0)
             bench_fail("epoll", strerror(errno));
@@ -218,44 +210,37 @@ static void run_server(const struct bench *bench, int listener)
         .fds = calloc(n, sizeof *server.fds),
         .staged = calloc(n, sizeof *server.staged),
         .done = calloc(n, sizeof *server.done),
-        .sum = bench_floats(bench->bytes, 0),
+        .sum = bench_floats(bench->bytes),
     };
     if (server.epoll < 0 || server.fds == NULL || server.staged == NULL || server.done == NULL)
         bench_fail("server", "no memory");
     accept_workers(&server, listener);
-    for (int r = 0; r < BENCH_WARM_UP + bench->rounds; r++) {
+    for (int r = 0; r < bench->warm_up + bench->rounds; r++) {
         serve(&server, take_piece, 0);
         fold(&server);
         serve(&server, give_piece, SIZE_MAX);
     }
 }
 
-static struct sockaddr_in start_server(const struct bench *bench)
+static void start_server(const struct bench *bench, bool on_unix, struct contest *contest)
 {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof a;
-    int listener = socket(AF_INET, SOCK_STREAM, 0);
-    if (listener < 0 || bind(listener, (struct sockaddr *)&a, length) != 0 ||
-        listen(listener, bench->workers) != 0 ||
-        getsockname(listener, (struct sockaddr *)&a, &length) != 0)
-        bench_fail("listen", strerror(errno));
-    pid_t pid = fork();
-    if (pid < 0)
-        bench_fail("fork", strerror(errno));
-    if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
+    int listener = socket_listen(on_unix, &contest->address);
+    if (bench_fork() == 0) {
         run_server(bench, listener);
-        exit(0);
+        _exit(0);
     }
     close(listener);
-    return a;
 }
 
 int main(int argc, char **argv)
 {
     (void)argc;
-    struct bench bench = bench_arguments("raw sockets", "raw_round WORKERS BYTES ROUNDS", argv + 1);
-    struct contest contest = {.address = start_server(&bench), .bytes = bench.bytes};
+    const char *const keys[] = {BENCH_KEYS, "transport", NULL};
+    struct words words = words_read(argv, "raw_round [transport=unix] " BENCH_USAGE, keys);
+    struct bench bench = bench_read("raw sockets", &words);
+    bool on_unix = words_choice(&words, "transport", "tcp", "unix");
+    struct contest contest = {.bytes = bench.bytes};
+    start_server(&bench, on_unix, &contest);
     const struct bench_peer peer = {.open = open_worker, .push = push, .pull = pull};
     bench_run(&bench, &peer, &contest);
     return 0;

@@ -1,0 +1,107 @@
+"""The targets, and how far they were met in this run. Ratios are taken run by run; their median
+counts. A target is stated for 4 workers and 64 MiB: for anything else nothing is decided."""
+
+from rows import MIB, bytes_text
+
+FULL = {"workers": 4, "bytes": 64 * MIB}
+
+
+class Target:
+    """what, at which settings; wanted as text; whether `measured` (min, median, max) is enough."""
+
+    def __init__(self, what, wanted, enough, measured, settings=None, digits=2):
+        self.what, self.wanted, self.measured = what, wanted, measured
+        self.digits = digits
+        stated = all(settings.get(key) == FULL[key] for key in FULL if key in settings) \
+            if settings else True
+        self.met = enough(measured[1]) if measured and stated else None
+
+    def verdict(self):
+        if self.measured is None:
+            return "not measured"
+        return {True: "met", False: "NOT MET", None: "another size"}[self.met]
+
+
+def at_least(limit):
+    return lambda value: value >= limit
+
+
+def at_most(limit):
+    return lambda value: value <= limit
+
+
+def inverse(spread):
+    """Of times a by b, how many times faster a is."""
+    return spread and tuple(1 / value for value in reversed(spread))
+
+
+def _rounds(rows):
+    """Untouched round rows of the largest size."""
+    found = [r for r in rows if r.kind == "round" and not r.settings["touch"]]
+    size = max((r.settings["bytes"] for r in found), default=0)
+    return [r for r in found if r.settings["bytes"] == size]
+
+
+def _of_most_workers(row):
+    where = f"{row.settings['workers']} workers, {bytes_text(row.settings['bytes'])}"
+    at = row.settings
+    yield Target(f"shared memory round, {where}: times faster than MPI's shared memory", ">= 2.5",
+                 at_least(2.5), inverse(row.ratio("gradfold shm", "MPI_Accumulate shm",
+                                                  "round_ms")), at)
+    yield Target(f"shared memory round, {where}: times faster than gloo all_reduce", ">= 7",
+                 at_least(7), inverse(row.ratio("gradfold shm", "gloo all_reduce", "round_ms")),
+                 at)
+    yield Target(f"TCP round, {where}: gloo all_reduce's time", "<= 1.2", at_most(1.2),
+                 row.ratio("gradfold tcp", "gloo all_reduce", "round_ms"), at)
+
+
+def _of_each(row):
+    at = {"bytes": row.settings["bytes"]}
+    where = f"{row.settings['workers']} of {bytes_text(row.settings['bytes'])}"
+    for figure in ("push", "pull"):
+        yield Target(f"TCP {figure}, {where}: raw sockets' GB/s", ">= 0.9", at_least(0.9),
+                     row.ratio("gradfold tcp", "raw sockets tcp", f"{figure}_gbps"), at)
+    yield Target(f"TCP push, {where}: MPI_Accumulate's GB/s over TCP", ">= 2", at_least(2),
+                 row.ratio("gradfold tcp", "MPI_Accumulate tcp", "push_gbps"), at)
+
+
+def _of_small(row):
+    if row.settings["mode"] == "pipelined":
+        for by in ("frames", "library"):
+            yield Target(f"64-byte pushes pipelined, TCP, {by}: a second", ">= 500,000",
+                         at_least(500000), row.spread(f"gradfold tcp, {by}", "pushes_per_s"),
+                         digits=0)
+    else:
+        for by in ("frames", "library"):
+            yield Target(f"64-byte push, one at a time, TCP, {by}: echo's p50", "<= 1.5",
+                         at_most(1.5),
+                         row.ratio(f"gradfold tcp, {by}", "echo tcp, frames", "p50_us"))
+
+
+def _of_accumulation(row):
+    for over in ("tcp", "unix", "shm"):
+        ratio = row.ratio(f"gradfold exact {over}", f"gradfold in-order {over}", "round_ms")
+        if ratio:
+            yield Target(f"EXACT, {over}: IN_ORDER's time of a round", "<= 1.1", at_most(1.1),
+                         ratio, row.settings)
+
+
+def _of_memory(row):
+    for name in row.results:
+        if name.startswith("gradfold"):
+            yield Target(f"peak memory of the server, EXACT, {name}: models", "<= 8", at_most(8),
+                         row.spread(name, "peak_models"), row.settings)
+
+
+OF_KIND = {"small": _of_small, "accumulation": _of_accumulation, "memory": _of_memory}
+
+
+def targets(rows):
+    rounds = _rounds(rows)
+    if rounds:
+        yield from _of_most_workers(max(rounds, key=lambda r: r.settings["workers"]))
+    for row in rounds:
+        yield from _of_each(row)
+    for row in rows:
+        if row.kind in OF_KIND:
+            yield from OF_KIND[row.kind](row)
