@@ -6,8 +6,9 @@
 #include "core/state.h"
 
 enum {
-    TASK_BYTES_MIN = 256 * 1024
-}; /* less is not worth another thread */
+    TASK_BYTES_MIN = 256 * 1024, /* less is not worth another thread */
+    CHECK_BLOCKS = 32, /* of results, which are still in the cache when they are checked */
+};
 
 /* -- Running -- */
 
@@ -19,16 +20,50 @@ static bool run_item(struct fold_item *item, uint64_t block, uint64_t blocks)
                      item->out, block, blocks);
 }
 
+static bool is_finite(const struct fold_item *item, uint64_t block, uint64_t blocks)
+{
+    uint64_t first = block * FOLD_BLOCK;
+    uint64_t n = blocks * FOLD_BLOCK;
+    if (n > item->elements - first)
+        n = item->elements - first;
+    const unsigned char *out = item->out;
+    return fold_find_non_finite(item->rule.dtype, out + first * dtype_size(item->rule.dtype), n) ==
+           FOLD_ALL_FINITE;
+}
+
+/* False at the first thing that is wrong: the rest is not worth the time. A sum with a NaN or
+ * infinity in it is never finite, so looking at the sums is looking at what was added. */
+static bool try_item(struct batch *batch, struct fold_item *item, uint64_t block, uint64_t blocks)
+{
+    while (blocks > 0 && !atomic_load(&batch->failed)) {
+        uint64_t n = blocks < CHECK_BLOCKS ? blocks : CHECK_BLOCKS;
+        if (!run_item(item, block, n) || (batch->finite && !is_finite(item, block, n)))
+            return false;
+        block += n;
+        blocks -= n;
+    }
+    return true;
+}
+
+static bool run(struct batch *batch, struct fold_item *item, uint64_t block, uint64_t blocks)
+{
+    bool trial = batch->purpose == BATCH_TRIAL;
+    return trial ? try_item(batch, item, block, blocks) : run_item(item, block, blocks);
+}
+
 void fold_task_run(struct fold_task *task)
 {
+    struct batch *batch = task->batch;
     uint64_t left = task->blocks;
     uint64_t block = task->block;
-    for (struct fold_item *item = &task->batch->items[task->item]; left > 0; item++, block = 0) {
+    for (struct fold_item *item = &batch->items[task->item]; left > 0; item++, block = 0) {
         uint64_t n = fold_blocks(item->elements) - block;
         if (n > left)
             n = left;
-        if (n > 0 && !run_item(item, block, n))
+        if (n > 0 && !run(batch, item, block, n)) {
             atomic_store(&item->failed, true);
+            atomic_store(&batch->failed, true);
+        }
         left -= n;
     }
 }
@@ -40,7 +75,7 @@ static bool takes_part(const struct round *round, uint32_t id, enum batch_purpos
     const struct slot *slot = &round->slots[id];
     if (purpose == BATCH_EARLY)
         return slot->first != NULL;
-    return slot->eligible > 0 && !slot->complete;
+    return slot->eligible + slot->offered > 0 && !slot->complete;
 }
 
 /* Calls the batch's nodes by number: those that completed, or all. */
@@ -64,7 +99,8 @@ static void count(const struct round *round, enum batch_purpose purpose, size_t 
         if (!takes_part(round, id, purpose))
             continue;
         *items += 1;
-        *tensors += round->slots[id].eligible - round->slots[id].folded;
+        const struct slot *slot = &round->slots[id];
+        *tensors += slot->eligible + slot->offered - slot->folded;
     }
 }
 
@@ -81,6 +117,8 @@ static struct batch *batch_new(size_t items, size_t tensors, unsigned tasks)
     struct batch *batch = calloc(1, sizeof *batch);
     if (batch == NULL)
         return NULL;
+    list_init(&batch->gathered);
+    list_init(&batch->orphans);
     batch->items = calloc(items, sizeof *batch->items);
     batch->tensors = malloc((tensors + 1) * sizeof *batch->tensors);
     batch->tasks = calloc(tasks, sizeof *batch->tasks);
@@ -119,12 +157,43 @@ static bool add_item(struct core *core, struct batch *batch, uint32_t id, struct
     item->node_id = id;
     item->rule = rule;
     item->elements = node->elements;
-    item->contributions = slot->eligible;
+    item->contributions = slot->eligible + slot->offered;
     item->sum = slot->sum;
     item->terms = gather(batch, node, slot, *tensors);
     item->out = batch->purpose == BATCH_EARLY ? NULL : round->results->data + node->offset;
-    *tensors += item->terms.count;
+    *tensors += item->terms.count + slot->offered;
     return true;
+}
+
+/* The item of a node of the batch, which are in the order of the tape. */
+static struct fold_item *item_of(struct batch *batch, uint32_t id)
+{
+    size_t low = 0;
+    size_t high = batch->n_items;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (batch->items[middle].node_id <= id)
+            low = middle;
+        else
+            high = middle;
+    }
+    return &batch->items[low];
+}
+
+/* The push's tensors, where they lie, behind those that its items have already. */
+static void add_gathered(struct batch *batch, const struct push *push)
+{
+    const struct node *nodes = push->job->tape.nodes;
+    const struct source *source = push->sources;
+    for (uint32_t i = 0; i < push->n_terms; i++) {
+        const struct term *t = &push->terms[i];
+        struct fold_item *item = item_of(batch, t->node);
+        for (; source->ignored; source++)
+            ;
+        struct tensor *to = batch->tensors + (item->terms.tensors - batch->tensors);
+        to[item->terms.count++] = (struct tensor){.data = source++->data, .dtype = t->dtype};
+        batch->bytes += nodes[t->node].elements * dtype_size(t->dtype);
+    }
 }
 
 static uint64_t item_weight(const struct fold_item *item)
@@ -170,6 +239,7 @@ static void start(struct core *core, struct update *update, struct batch *batch)
     job_ref(batch->round->job);
     core->stats.folds++;
     core->stats.folds_early += batch->purpose == BATCH_EARLY;
+    core->stats.trials += batch->purpose == BATCH_TRIAL;
     core->stats.folds_running += batch->n_tasks;
     for (unsigned i = 0; i < batch->n_tasks; i++) {
         struct action *action = &batch->tasks[i].action;
@@ -202,6 +272,7 @@ bool batch_start(struct core *core, struct update *update, struct round *round,
         return false;
     batch->round = round;
     batch->purpose = purpose;
+    batch->finite = round->job->non_finite == NON_FINITE_REJECT;
     struct tensor *at = batch->tensors;
     for (size_t i = 0; i < n_candidates(round, purpose); i++) {
         uint32_t id = candidate(round, purpose, i);
@@ -214,6 +285,9 @@ bool batch_start(struct core *core, struct update *update, struct round *round,
     }
     if (purpose == BATCH_COMPLETE)
         round->n_complete = 0;
+    if (purpose == BATCH_TRIAL)
+        list_each (wait, &round->gathering)
+            add_gathered(batch, list_entry(wait, struct intake, wait)->push);
     cut(batch, core->config.fold_tasks);
     start(core, update, batch);
     *started = batch;
@@ -221,6 +295,12 @@ bool batch_start(struct core *core, struct update *update, struct round *round,
 }
 
 /* -- Finishing -- */
+
+void batch_drop(struct batch *batch)
+{
+    batch->round->batch = NULL;
+    batch_free(batch);
+}
 
 /* The slot's first n terms are in a sum: their pushes need them no more. */
 static uint64_t drop_terms(struct core *core, struct round *round, struct slot *slot, uint64_t n)
@@ -274,6 +354,6 @@ void batch_finish(struct core *core, struct batch *batch)
     if (batch->purpose == BATCH_EARLY && freed == 0)
         round->stuck_at = core->accumulators_freed + 1;
     core->stats.folded_bytes += batch->bytes;
-    round->batch = NULL;
-    batch_free(batch);
+    core->stats.rounds_in_place += batch->purpose == BATCH_TRIAL;
+    batch_drop(batch);
 }

@@ -33,6 +33,7 @@ enum batch_purpose {
     BATCH_EARLY,    /* the staging budget asks for room */
     BATCH_COMPLETE, /* nodes got all they expect */
     BATCH_CLOSE,    /* the round closes: everything */
+    BATCH_TRIAL,    /* the same, and what gathers: into results that may be dropped (gather.c) */
 };
 
 struct batch {
@@ -45,6 +46,13 @@ struct batch {
     unsigned n_tasks;
     unsigned running;
     struct fold_task *tasks;
+    /* Of a trial: */
+    struct list gathered; /* struct intake.wait: the pushes that it reads */
+    struct list orphans;  /* struct push.link: those that are over meanwhile */
+    uint64_t pushes;      /* of the round, when it began */
+    bool spoilt;          /* one of them left */
+    bool finite;          /* its sums must be, or it fails */
+    atomic_bool failed;   /* an item did, or is not finite */
 };
 
 /* Does the work of a task. Pure: may run on any thread, while others run the batch's other tasks.
@@ -55,6 +63,9 @@ void fold_task_run(struct fold_task *task);
  * nothing has changed. With nothing to fold *started is NULL. */
 MUST_USE bool batch_start(struct core *core, struct update *update, struct round *round,
                           enum batch_purpose purpose, struct batch **started);
+
+/* Frees a batch whose results nobody wants. */
+void batch_drop(struct batch *batch);
 
 /* All tasks are done: drops the terms that are in the sums now, marks nodes complete. Frees the
  * batch. */

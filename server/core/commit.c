@@ -103,14 +103,13 @@ static enum code decide(const struct intake *intake, struct round **round,
         code = error_set(error, CODE_RESOURCE_EXHAUSTED,
                          "round %" PRIu64 " has %" PRIu32 " pushes, the limit", (*round)->number,
                          LIMIT_KEYS_PER_ROUND);
-    if (code == CODE_OK && !keys_reserve(&(*round)->keys))
+    if (code == CODE_OK && !keys_reserve(&(*round)->keys, 1))
         code = error_set(error, CODE_RESOURCE_EXHAUSTED, "no memory");
     return code;
 }
 
-/* From here on the push counts. */
-static void commit(struct core *core, struct update *update, struct round *round, struct push *push,
-                   uint64_t now_ms)
+void push_commit(struct core *core, struct update *update, struct round *round, struct push *push,
+                 uint64_t now_ms)
 {
     struct key *key = keys_insert(&round->keys, push->worker, push->sequence);
     key->print = push->print;
@@ -146,7 +145,7 @@ void push_body_complete(struct core *core, const struct event *event, struct upd
     enum code code = decide(intake, &round, &repeated, &reply->error);
     if (code == CODE_OK && repeated == NULL) {
         intake_take(core, event->peer);
-        commit(core, update, round, push, event->now_ms);
+        push_commit(core, update, round, push, event->now_ms);
         return;
     }
     if (code == CODE_OK) {
@@ -192,6 +191,6 @@ void push_persisted(struct core *core, const struct event *event, struct update 
     }
     keys_find(&round->keys, push->worker, push->sequence)->persisted = true;
     round_take_push(core, round, push);
-    if (round->state == ROUND_CLOSING)
+    if (round->state == ROUND_CLOSING || round->n_gathering > 0)
         schedule_want(core, round);
 }

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "core/batch.h"
+#include "core/gather.h"
 #include "core/state.h"
 
 struct core *core_new(const struct core_config *config)
@@ -212,8 +212,11 @@ static uint64_t next_wake(const struct core *core, uint64_t now_ms)
     const struct heap_node *grace = heap_first(&core->graces);
     if (deadline != NULL)
         wake = deadline->key;
+    const struct heap_node *gather = heap_first(&core->gathers);
     if (grace != NULL && grace->key < wake)
         wake = grace->key;
+    if (gather != NULL && gather->key < wake)
+        wake = gather->key;
     if ((!list_empty(&core->wanting) || !list_empty(&core->retired)) && wake > now_ms + RETRY_MS)
         wake = now_ms + RETRY_MS;
     return wake;
@@ -227,6 +230,7 @@ void core_step(struct core *core, const struct event *event, struct update *upda
         lose(core, event->peer); /* before anything else could answer it */
     pull_expire(core, update, event->now_ms);
     expire_graces(core, event->now_ms);
+    gather_expire(core, event->now_ms);
     handle(core, event, update);
     schedule_run(core, update, event->now_ms);
     staging_grant(core, update);

@@ -190,6 +190,7 @@ struct core_stats {
     uint64_t accepted_bytes;
     uint64_t rounds_closed, pushes_discarded;
     uint64_t folds, folds_early, folded_bytes;
+    uint64_t trials, rounds_in_place; /* begun; folded by one (core/gather.h) */
     uint64_t staging_used, staging_max, staging_kept;
     uint64_t results_used, results_max;
     uint64_t views, lent_bytes; /* that clients look at */

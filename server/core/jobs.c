@@ -3,6 +3,7 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "core/batch.h"
 #include "core/state.h"
 
 static struct list *bucket_of(const struct core *core, const char *name)
@@ -133,6 +134,8 @@ void jobs_forget(struct core *core, struct job *job)
     list_each (link, &job->rounds) {
         struct round *round = list_entry(link, struct round, link);
         heap_remove(&core->graces, &round->grace); /* nothing closes in a job that is gone */
+        if (round->batch != NULL && round->batch->running == 0)
+            batch_drop(round->batch);
         if (round->batch == NULL)
             round_free(core, round);
     }

@@ -44,12 +44,15 @@ struct key *keys_find(const struct keys *keys, uint32_t worker, uint64_t sequenc
     return k->used ? k : NULL;
 }
 
-bool keys_reserve(struct keys *keys)
+bool keys_reserve(struct keys *keys, uint32_t n)
 {
-    if (keys->count < keys->capacity / 4 * 3)
+    uint64_t count = (uint64_t)keys->count + n;
+    if (count <= keys->capacity / 4 * 3)
         return true;
     struct keys larger = {.capacity = keys->capacity == 0 ? CAPACITY_MIN : keys->capacity * 2,
                           .count = keys->count};
+    while (count > larger.capacity / 4 * 3)
+        larger.capacity *= 2;
     larger.table = calloc(larger.capacity, sizeof *larger.table);
     if (larger.table == NULL)
         return false;

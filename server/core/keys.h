@@ -38,8 +38,8 @@ bool key_print_equal(const struct key_print *a, const struct key_print *b);
 /* NULL when the key is new. Valid until the next insertion. */
 struct key *keys_find(const struct keys *keys, uint32_t worker, uint64_t sequence);
 
-/* Makes room for one more; false without memory. */
-MUST_USE bool keys_reserve(struct keys *keys);
+/* Makes room for n more; false without memory. */
+MUST_USE bool keys_reserve(struct keys *keys, uint32_t n);
 
 /* The key must be new, and room reserved. */
 struct key *keys_insert(struct keys *keys, uint32_t worker, uint64_t sequence);

@@ -38,6 +38,9 @@ enum {
 
 /* -- Shared memory -- */
 #define DEFAULT_SHARE_BYTES_MIN (UINT64_C(64) << 10)
+enum {
+    GATHER_MS = 20 /* how long a final push may wait for the others, to be folded where it lies */
+};
 
 /* -- Memory: at least this much, whatever the machine -- */
 #define MIN_STAGING_BYTES (UINT64_C(1) << 20)

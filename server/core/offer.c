@@ -15,6 +15,7 @@
 
 #include "base/checked.h"
 #include "base/shape.h"
+#include "core/gather.h"
 #include "core/state.h"
 
 /* What a look at the contributions found out. */
@@ -164,6 +165,8 @@ static struct push *push_new(struct job *job, const struct event *event, uint64_
                                     .offset = offset,
                                     .node = (uint32_t)c->node,
                                     .dtype = (enum dtype)c->dtype};
+        else if (sources != NULL)
+            sources[i].ignored = true;
         offset += bytes;
     }
     return push;
@@ -209,7 +212,9 @@ static enum code start_intake(struct core *core, const struct event *event, stru
     intake->state = INTAKE_WAITING;
     job_ref(push->job);
     list_append(&push->job->intakes, &intake->link);
-    staging_queue(core, intake);
+    core->pushes_waiting++;
+    if (!gather_join(core, intake, event->now_ms))
+        staging_queue(core, intake);
     return CODE_OK;
 }
 

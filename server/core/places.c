@@ -57,9 +57,9 @@ struct source *sources_new(const struct push_offer *offer)
     for (size_t i = 0; i < offer->n_contributions && sources != NULL; i++) {
         const struct tensor_place *place = &offer->places[i];
         struct source *p = &sources[i];
+        *p = (struct source){.mapping = place->mapping,
+                             .data = place->mapping->data + place->offset};
         must(size_of(&offer->contributions[i], &p->bytes));
-        p->mapping = place->mapping;
-        p->data = place->mapping->data + place->offset;
         mapping_ref(p->mapping);
     }
     return sources;

@@ -8,6 +8,7 @@ struct source {
     struct mapping *mapping; /* referenced */
     const unsigned char *data;
     uint64_t bytes;
+    bool ignored; /* its node is frozen */
 };
 
 /* What the places of an offer hold together; UINT64_MAX when that is not a number. */

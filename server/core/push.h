@@ -18,7 +18,7 @@ struct term {
 struct push {
     struct list link;      /* round.persisting, then round.held[worker] or round.staged */
     struct job *job;       /* referenced by the intake; not used after the commit */
-    struct round *round;   /* from commit on; NULL when it was forgotten meanwhile */
+    struct round *round;   /* while it gathers, and from commit on; NULL when it was forgotten */
     uint64_t round_number; /* bound at admission */
     struct peer *peer;     /* to be answered when persisted; NULL: it is lost */
     struct list peer_link; /* peer.committed */
@@ -28,12 +28,14 @@ struct push {
     uint32_t ignored; /* contributions to frozen nodes */
     bool final;
     struct key_print print;
+    struct batch *trial;    /* that reads the sources: they must stay */
     struct source *sources; /* where the tensors are to be copied from; NULL: they are the body */
     size_t n_sources;
     unsigned char *body; /* staging; NULL before the grant and for an empty body */
     uint64_t body_bytes;
     uint64_t own_bytes; /* of this structure, which counts against the staging budget too */
     bool granted;       /* charged to the budget */
+    bool in_place;      /* was folded where it lay: it has no body */
     uint32_t n_terms;
     uint32_t unfolded;    /* terms that still need the body */
     struct action action; /* ACTION_PERSIST */
@@ -43,5 +45,5 @@ struct push {
 /* What the push takes from the staging budget. */
 uint64_t push_cost(const struct push *push);
 
-/* Returns the staging and frees the push. */
+/* Returns the staging and frees the push: after the trial, when one reads it. */
 void push_free(struct core *core, struct push *push);

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "core/batch.h"
+#include "core/gather.h"
 #include "core/state.h"
 
 static size_t final_words(const struct job *job)
@@ -47,7 +47,7 @@ struct round *round_new(struct job *job, uint64_t number, uint64_t now_ms)
     round->number = number;
     round->state = ROUND_OPEN;
     round->opened_ms = now_ms;
-    round->final = calloc(final_words(job), sizeof *round->final);
+    round->final = calloc(2 * final_words(job), sizeof *round->final);
     round->slots = calloc(job->tape.size + 1, sizeof *round->slots);
     round->complete = malloc((job->tape.size + 1) * sizeof *round->complete);
     if (round->final == NULL || round->slots == NULL || round->complete == NULL ||
@@ -55,6 +55,8 @@ struct round *round_new(struct job *job, uint64_t number, uint64_t now_ms)
         free_arrays(round);
         return NULL;
     }
+    round->gathers = round->final + final_words(job);
+    list_init(&round->gathering);
     list_init(&round->persisting);
     list_init(&round->staged);
     list_init(&round->wanting);
@@ -90,7 +92,7 @@ void round_free_sum(struct core *core, struct slot *slot)
 
 void round_free(struct core *core, struct round *round)
 {
-    must(list_empty(&round->pulls) && round->batch == NULL);
+    must(list_empty(&round->pulls) && list_empty(&round->gathering) && round->batch == NULL);
     list_each (link, &round->persisting) {
         list_remove(link);
         list_entry(link, struct push, link)->round = NULL;
@@ -158,6 +160,7 @@ bool round_start_closing(struct core *core, struct round *round, uint64_t now_ms
         heap_insert(&core->graces, &round->grace, now_ms + RETRY_MS);
         return false;
     }
+    gather_release(core, round);
     round->state = ROUND_CLOSING;
     round->closing_ms = now_ms;
     core->closing++;

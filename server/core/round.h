@@ -29,7 +29,7 @@ struct slot {
     uint64_t eligible;       /* contributions that are in the sum or will be */
     uint64_t folded;         /* of these, no longer among the terms */
     uint32_t accepted;       /* contributions of accepted pushes, eligible or held */
-    uint32_t offered;        /* of the push that is being looked at; 0 between steps */
+    uint32_t offered;        /* of the pushes that are being looked at; 0 between steps */
     bool queued;             /* in round.complete */
     bool complete;           /* the result can be read */
     bool out_of_range;       /* and does not fit its integer type */
@@ -48,7 +48,11 @@ struct round {
 
     uint64_t *final; /* a bit for each worker */
     uint32_t n_final;
-    struct heap_node grace; /* armed when the quorum is reached */
+    uint64_t *gathers; /* likewise; behind `final` */
+    uint32_t n_gathering;
+    struct list gathering;         /* struct intake.wait: final pushes that wait for the others' */
+    struct heap_node gather_until; /* in core.gathers while there is one */
+    struct heap_node grace;        /* armed when the quorum is reached */
     struct keys keys;
 
     struct slot *slots;
@@ -60,7 +64,7 @@ struct round {
     uint32_t *complete;    /* nodes that got their expected contributions, to be folded now */
     uint32_t n_complete;
     uint64_t out_of_range;   /* nodes that are */
-    struct batch *batch;     /* the fold in flight */
+    struct batch *batch;     /* the fold in flight; or a trial that will be the last */
     uint64_t stuck_at;       /* core.accumulators_freed when an early fold freed nothing, plus 1 */
     struct list wanting;     /* core.wanting, while a fold is due that could not start */
     struct results *results; /* NULL until there is a sum to keep */

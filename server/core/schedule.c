@@ -1,7 +1,7 @@
 /* When to fold. Late, because many contributions in one pass cost half the memory traffic of adding
  * each on arrival: when a round closes, or a node has all it expects. Earlier only when the staging
  * budget asks for it. One batch a round at a time, so that batches never share an accumulator. */
-#include "core/batch.h"
+#include "core/gather.h"
 #include "core/state.h"
 
 void schedule_want(struct core *core, struct round *round)
@@ -24,6 +24,14 @@ static bool may_close(const struct round *round)
            (p == NULL || p->state == ROUND_CLOSED);
 }
 
+/* The results of the trial are those that the job's reservation has for the next round that closes.
+ */
+static bool may_try(const struct round *round)
+{
+    const struct round *p = previous(round);
+    return gather_complete(round) && (p == NULL || p->state == ROUND_CLOSED);
+}
+
 /* Only the first two rounds that are not closed may have sums of complete nodes: that is what the
  * job's reservation of results covers (jobs.c). */
 static bool may_complete(const struct round *round)
@@ -38,8 +46,16 @@ static bool may_complete(const struct round *round)
 static bool serve(struct core *core, struct update *update, struct round *round, uint64_t now_ms)
 {
     struct batch *started;
-    if (round->job->deleted || round->batch != NULL)
+    if (round->job->deleted)
         return true;
+    if (round->batch != NULL) {
+        /* A trial that was adopted is the fold of this close. */
+        if (round->batch->running == 0 && may_close(round)) {
+            batch_finish(core, round->batch);
+            round_closed(core, update, round, now_ms);
+        }
+        return true;
+    }
     if (may_close(round)) {
         round_discard_held(core, round);
         if (!batch_start(core, update, round, BATCH_CLOSE, &started))
@@ -48,6 +64,8 @@ static bool serve(struct core *core, struct update *update, struct round *round,
             round_closed(core, update, round, now_ms);
     } else if (may_complete(round)) {
         return batch_start(core, update, round, BATCH_COMPLETE, &started);
+    } else if (may_try(round)) {
+        gather_try(core, update, round);
     }
     return true;
 }
@@ -86,7 +104,7 @@ static struct round *best_for_early(const struct core *core, bool *progress)
 bool schedule_early(struct core *core, struct update *update)
 {
     bool progress = core->stats.folds_running > 0 || core->receiving > 0 || core->persisting > 0 ||
-                    !list_empty(&core->wanting);
+                    !list_empty(&core->wanting) || heap_first(&core->gathers) != NULL;
     struct round *round;
     while ((round = best_for_early(core, &progress)) != NULL) {
         struct batch *started = NULL;
@@ -106,12 +124,15 @@ void schedule_folded(struct core *core, const struct event *event, struct update
     struct round *round = batch->round;
     struct job *job = round->job;
     enum batch_purpose purpose = batch->purpose;
-    batch_finish(core, batch);
+    if (purpose == BATCH_TRIAL)
+        gather_tried(core, update, batch, event->now_ms);
+    else
+        batch_finish(core, batch);
     if (job->deleted)
         round_free(core, round);
     else if (purpose == BATCH_CLOSE)
         round_closed(core, update, round, event->now_ms);
-    else {
+    else if (purpose != BATCH_TRIAL) {
         pull_answer_ready(core, update, round);
         schedule_want(core, round);
     }

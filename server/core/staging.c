@@ -7,15 +7,21 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
+#include "core/gather.h"
 #include "core/state.h"
 
 uint64_t push_cost(const struct push *push)
 {
-    return (push->body_bytes == 0 ? 0 : pool_cost(push->body_bytes)) + push->own_bytes;
+    bool body = push->body_bytes > 0 && !push->in_place;
+    return (body ? pool_cost(push->body_bytes) : 0) + push->own_bytes;
 }
 
 void push_free(struct core *core, struct push *push)
 {
+    if (push->trial != NULL) {
+        list_append(&push->trial->orphans, &push->link);
+        return;
+    }
     if (push->granted) {
         pool_give(core->staging, push->body, push->body_bytes);
         pool_discharge(core->staging, push->own_bytes);
@@ -30,8 +36,10 @@ struct push *intake_take(struct core *core, struct peer *peer)
 {
     struct push *push = peer->intake.push;
     struct intake *intake = &peer->intake;
-    if (intake->state == INTAKE_WAITING)
+    if (intake->state == INTAKE_WAITING) {
         core->pushes_waiting--;
+        gather_leave(core, push);
+    }
     if (intake->state == INTAKE_GRANTED || intake->state == INTAKE_REFUSED)
         core->receiving--;
     list_remove(&intake->link);
@@ -84,7 +92,6 @@ void staging_queue(struct core *core, struct intake *intake)
 {
     bool ahead = needs_nothing(intake->push);
     list_append(ahead ? core->waiting.next : &core->waiting, &intake->wait);
-    core->pushes_waiting++;
 }
 
 static bool fits(const struct core *core, const struct push *push)

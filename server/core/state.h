@@ -18,7 +18,7 @@ struct core {
     struct fold_budget accumulators;
     struct pool *staging;
     struct pool *results;
-    uint64_t reserved_result_bytes; /* of `results`, by the jobs that exist */
+    uint64_t reserved_result_bytes;        /* of `results`, by the jobs that exist */
     struct list segments[SEGMENT_BUCKETS]; /* struct segment.link, by number */
     uint64_t segments_made;
 
@@ -29,6 +29,7 @@ struct core {
     struct list wanting;   /* struct round.wanting */
     struct heap deadlines; /* struct pull.deadline */
     struct heap graces;    /* struct round.grace */
+    struct heap gathers;   /* struct round.gather_until */
     struct list garbage;   /* struct pull.link: refused in the last step */
     struct list retired; /* struct round.link: retired in the last step; each references its job */
 
@@ -82,6 +83,10 @@ enum code push_check_round(const struct job *job, const struct push *push, struc
  * Counts it in slot->offered, which must be 0 again when the push has been looked at. */
 enum code push_check_room(const struct node *node, struct slot *slot, uint64_t id,
                           struct error *error);
+
+/* From here on the push counts. There is room for its key. */
+void push_commit(struct core *core, struct update *update, struct round *round, struct push *push,
+                 uint64_t now_ms);
 
 /* Refuses the push at the intake: waiting ones are freed, half-sent ones when their body is
  * dropped. */

@@ -7,7 +7,7 @@ static void keys_are_found_again_among_many(void **state)
     struct keys keys = {0};
     for (uint32_t w = 0; w < 30; w++) {
         for (uint64_t s = 0; s < 300; s++) {
-            assert_true(keys_reserve(&keys));
+            assert_true(keys_reserve(&keys, 1));
             keys_insert(&keys, w, s << 32)->ignored = w * 1000 + (uint32_t)s;
         }
     }
