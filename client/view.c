@@ -236,6 +236,7 @@ void views_closed(gf_client *client)
 {
     list_each (link, &client->views) {
         list_remove(link);
+        list_entry(link, gf_view, link)->owed = false;
         list_entry(link, gf_view, link)->client = NULL;
     }
     zeros_unref(client->zeros);

@@ -40,6 +40,13 @@ void fake_on_hello(struct fake_wire *wire, uint64_t id, const struct fake_faults
     hello.server_version = (char[]){"fake"};
     hello.max_header_bytes = 4u << 20;
     hello.max_body_bytes = faults->max_body_bytes;
+    if (wire->server->folder[0] != '\0') {
+        hello.unix_path = wire->server->path;
+        hello.has_instance = true;
+        hello.instance = wire->shared != NULL && faults->other_instance ? 2 : 1;
+    }
+    if (wire->shared != NULL && faults->mute_unix)
+        return;
     response.result_case = GRADFOLD__V1__RESPONSE__RESULT_HELLO;
     response.hello = &hello;
     fake_answer(wire, id, &response, 0);

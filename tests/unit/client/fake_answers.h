@@ -16,4 +16,5 @@ void fake_on_list(struct fake_wire *wire, uint64_t id);
 void fake_on_close(struct fake_wire *wire, uint64_t id);
 void fake_on_push(struct fake_wire *wire, uint64_t id, const Gradfold__V1__Push *push,
                   const struct fake_faults *faults);
-void fake_on_pull(struct fake_wire *wire, uint64_t id, const Gradfold__V1__Pull *pull);
+void fake_on_pull(struct fake_wire *wire, uint64_t id, const Gradfold__V1__Pull *pull,
+                  const struct fake_faults *faults);

@@ -7,9 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "fake_answers.h"
+#include "fake_shared.h"
 
 static bool is_mute(const struct fake_faults *faults, const Gradfold__V1__Pull *pull)
 {
@@ -28,7 +30,7 @@ static void dispatch(struct fake_wire *wire, const Gradfold__V1__Request *reques
         break;
     case GRADFOLD__V1__REQUEST__OP_PULL:
         if (!is_mute(faults, request->pull))
-            fake_on_pull(wire, request->id, request->pull);
+            fake_on_pull(wire, request->id, request->pull, faults);
         break;
     case GRADFOLD__V1__REQUEST__OP_DESCRIBE_JOB:
         fake_on_describe(wire, request->id, request->describe_job->job);
@@ -41,6 +43,15 @@ static void dispatch(struct fake_wire *wire, const Gradfold__V1__Request *reques
         break;
     case GRADFOLD__V1__REQUEST__OP_CLOSE_ROUND:
         fake_on_close(wire, request->id);
+        break;
+    case GRADFOLD__V1__REQUEST__OP_ADD_BUFFER:
+        fake_on_add_buffer(wire, request->id, request->add_buffer, faults);
+        break;
+    case GRADFOLD__V1__REQUEST__OP_DROP_BUFFER:
+        fake_on_drop_buffer(wire, request->id, request->drop_buffer);
+        break;
+    case GRADFOLD__V1__REQUEST__OP_END_VIEW:
+        fake_on_end_view(wire, request->id, request->end_view);
         break;
     default:
         fake_read(wire, NULL, body);
@@ -61,6 +72,8 @@ static struct fake_faults faults_now(struct fake_server *server, const Gradfold_
         faults->unavailable -= faults->unavailable > 0;
         faults->refuse_early -= push && faults->refuse_early > 0;
         faults->lose_replies -= push && faults->lose_replies > 0;
+        bool adds = r->op_case == GRADFOLD__V1__REQUEST__OP_ADD_BUFFER;
+        faults->refuse_add -= adds && faults->refuse_add > 0;
         faults->nonsense = NULL;
     } else {
         now.nonsense = NULL;
@@ -100,40 +113,82 @@ static void serve_request(struct fake_wire *wire, struct arena *arena)
     free(header);
 }
 
-static void serve(struct fake_server *server, int fd)
+static void serve(struct fake_server *server, int fd, bool local)
 {
-    struct fake_wire wire = {.server = server, .fd = fd};
+    struct fake_wire wire = {.server = server, .fd = fd, .give_fd = -1};
     struct arena arena;
     int one = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     arena_init(&arena, 64u << 20);
     pthread_mutex_lock(&server->lock);
-    server->counters.connections++;
+    *(local ? &server->counters.unix_connections : &server->counters.connections) += 1;
     wire.faults = fake_no_faults();
     if (server->faults.connections > 0) {
         server->faults.connections--;
         wire.faults = server->faults;
     }
     pthread_mutex_unlock(&server->lock);
+    if (local)
+        wire.shared = fake_shared_new();
     while (!wire.gone)
         serve_request(&wire, &arena);
     free(wire.held.bytes);
+    while (wire.n_fds > 0)
+        close(wire.fds[--wire.n_fds]);
+    fake_shared_free(wire.shared);
     arena_free(&arena);
     close(fd);
+}
+
+static void accept_all(struct fake_server *server, int listener, bool local)
+{
+    for (;;) {
+        struct pollfd fds[2] = {{.fd = listener, .events = POLLIN},
+                                {.fd = server->stop[0], .events = POLLIN}};
+        if (poll(fds, 2, -1) < 0 || fds[1].revents != 0)
+            return;
+        int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        if (fd >= 0)
+            serve(server, fd, local);
+    }
 }
 
 static void *run(void *data)
 {
     struct fake_server *server = data;
-    for (;;) {
-        struct pollfd fds[2] = {{.fd = server->listener, .events = POLLIN},
-                                {.fd = server->stop[0], .events = POLLIN}};
-        if (poll(fds, 2, -1) < 0 || fds[1].revents != 0)
-            return NULL;
-        int fd = accept(server->listener, NULL, NULL);
-        if (fd >= 0)
-            serve(server, fd);
-    }
+    accept_all(server, server->listener, false);
+    return NULL;
+}
+
+static void *run_unix(void *data)
+{
+    struct fake_server *server = data;
+    accept_all(server, server->unix_listener, true);
+    return NULL;
+}
+
+static void listen_unix(struct fake_server *server)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    unlink(server->path);
+    memcpy(address.sun_path, server->path, sizeof server->path);
+    server->unix_listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (bind(server->unix_listener, (struct sockaddr *)&address, sizeof address) != 0 ||
+        listen(server->unix_listener, 16) != 0)
+        abort();
+    pthread_create(&server->unix_thread, NULL, run_unix, server);
+}
+
+void fake_share(struct fake_server *server)
+{
+    pthread_mutex_lock(&server->lock);
+    snprintf(server->folder, sizeof server->folder, "/tmp/gradfold-fake-XXXXXX");
+    if (mkdtemp(server->folder) == NULL)
+        abort();
+    snprintf(server->path, sizeof server->path, "%s/socket", server->folder);
+    snprintf(server->unix_address, sizeof server->unix_address, "unix:%s", server->path);
+    pthread_mutex_unlock(&server->lock);
+    listen_unix(server);
 }
 
 void fake_restart(struct fake_server *server)
@@ -153,12 +208,18 @@ void fake_restart(struct fake_server *server)
     server->port = ntohs(address.sin_port);
     snprintf(server->address, sizeof server->address, "127.0.0.1:%u", server->port);
     pthread_create(&server->thread, NULL, run, server);
+    if (server->folder[0] != '\0')
+        listen_unix(server);
 }
 
 void fake_pause(struct fake_server *server)
 {
     close(server->stop[1]);
     pthread_join(server->thread, NULL);
+    if (server->folder[0] != '\0') {
+        pthread_join(server->unix_thread, NULL);
+        close(server->unix_listener);
+    }
     close(server->stop[0]);
     close(server->listener);
 }
@@ -178,6 +239,8 @@ struct fake_server *fake_start(void)
 void fake_stop(struct fake_server *server)
 {
     fake_pause(server);
+    unlink(server->path);
+    rmdir(server->folder);
     for (size_t i = 0; i < FAKE_NODES; i++)
         free(server->sums[i]);
     pthread_mutex_destroy(&server->lock);

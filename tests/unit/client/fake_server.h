@@ -1,5 +1,5 @@
-/* A server of one thread over a real socket that keeps the rules it needs and breaks them on
- * demand.
+/* A server over real sockets, one thread and one connection at a time for TCP and, once it shares,
+ * for its Unix socket. It keeps the rules it needs and breaks them on demand.
  *
  * It knows one job with one round: a push of f32 tensors is applied once a key, a pull gives the
  * sums. Faults are set before a client connects, or between its calls; counters are read at any
@@ -38,6 +38,26 @@ struct fake_faults {
     size_t n_nonsense;
     int refuse_hello; /* the code of every greeting; 0: OK */
     uint64_t max_body_bytes;
+
+    bool other_instance; /* the Unix socket is that of another server */
+    bool mute_unix;      /* it does not answer greetings */
+    unsigned refuse_add; /* answer so many AddBuffers RESOURCE_EXHAUSTED */
+    bool no_segments;    /* answer pulls with a view with a body */
+    enum fake_lie {      /* what is wrong with the next segments */
+        LIE_NONE,
+        LIE_SMALLER, /* than announced */
+        LIE_UNSEALED,
+        LIE_NO_MEMFD,
+        LIE_NO_DESCRIPTOR,
+        LIE_UNKNOWN,    /* never introduced */
+        LIE_BEYOND,     /* a gradient ends beyond it */
+        LIE_FAR_BEYOND, /* the sum overflows */
+        LIE_MISALIGNED,
+        LIE_BODY,        /* and a body */
+        LIE_NOT_ASKED,   /* a segment for an ordinary pull */
+        LIE_DESCRIPTORS, /* descriptors come with answers that need none */
+        LIE_END
+    } lie;
 };
 
 struct fake_counters {
@@ -50,11 +70,23 @@ struct fake_counters {
     bool checksum_right; /* of the last push */
     uint32_t last_sequence;
     bool in_order; /* sequences never fell */
+
+    unsigned unix_connections;
+    unsigned placed; /* pushes applied whose tensors were read from buffers */
+    unsigned added;
+    unsigned dropped;
+    unsigned segments;   /* introduced */
+    unsigned shown;      /* views */
+    unsigned ended;      /* of those, by EndView */
+    unsigned wrong_ends; /* EndViews of something else */
 };
 
 struct fake_server {
     char address[32];
     uint16_t port;
+    char folder[64]; /* "": it does not share */
+    char path[96];   /* of its Unix socket, in the folder */
+    char unix_address[104];
 
     pthread_mutex_t lock; /* faults, counters, keys, sums */
     struct fake_faults faults;
@@ -68,6 +100,8 @@ struct fake_server {
     int listener;
     int stop[2]; /* a pipe: closed to end the thread */
     pthread_t thread;
+    int unix_listener;
+    pthread_t unix_thread;
 };
 
 struct fake_server *fake_start(void);
@@ -75,6 +109,9 @@ struct fake_server *fake_start(void);
 /* The port answers nobody any more; fake_restart() opens the same one again. */
 void fake_pause(struct fake_server *server);
 void fake_restart(struct fake_server *server);
+
+/* Serves a Unix socket as well, and says so in greetings. */
+void fake_share(struct fake_server *server);
 
 /* All sums are zero again. */
 void fake_clear_sums(struct fake_server *server);

@@ -1,10 +1,12 @@
 /* Pushes and pulls of the fake server. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <xxhash.h>
 
 #include "fake_answers.h"
+#include "fake_shared.h"
 
 static uint64_t body_of(const Gradfold__V1__Push *push)
 {
@@ -65,7 +67,13 @@ void fake_on_push(struct fake_wire *wire, uint64_t id, const Gradfold__V1__Push 
         return;
     }
     float *body = malloc(bytes + 1);
-    if (!fake_read(wire, body, bytes)) {
+    bool placed = push->n_contributions > 0 && push->contributions[0]->has_buffer;
+    if (placed && !fake_gather(wire, push, body)) {
+        fake_answer_code(wire, id, GRADFOLD__V1__CODE__CODE_INVALID_ARGUMENT, "no such buffer");
+        free(body);
+        return;
+    }
+    if (!placed && !fake_read(wire, body, bytes)) {
         free(body);
         return;
     }
@@ -73,6 +81,7 @@ void fake_on_push(struct fake_wire *wire, uint64_t id, const Gradfold__V1__Push 
     unsigned duplicates = server->counters.duplicates;
     apply(server, push, body, bytes);
     bool duplicate = server->counters.duplicates > duplicates;
+    server->counters.placed += placed && !duplicate;
     pthread_mutex_unlock(&server->lock);
     free(body);
     if (faults->lose_replies > 0) {
@@ -87,14 +96,14 @@ void fake_on_push(struct fake_wire *wire, uint64_t id, const Gradfold__V1__Push 
     result.round = push->round;
     response.result_case = GRADFOLD__V1__RESPONSE__RESULT_PUSH;
     response.push = &result;
+    if (wire->shared != NULL && faults->lie == LIE_DESCRIPTORS)
+        wire->give_fd = STDERR_FILENO;
     fake_answer(wire, id, &response, 0);
 }
 
 /* What the pull asks for, as it is now. */
-static uint8_t *sums_copy(struct fake_server *server, const Gradfold__V1__Pull *pull, uint64_t body)
+static void sums_copy(struct fake_server *server, const Gradfold__V1__Pull *pull, uint8_t *at)
 {
-    uint8_t *copy = malloc(body + 1);
-    uint8_t *at = copy;
     pthread_mutex_lock(&server->lock);
     for (size_t i = 0; i < pull->n_nodes; i++) {
         uint64_t bytes = server->elements[pull->nodes[i]] * sizeof(float);
@@ -102,10 +111,10 @@ static uint8_t *sums_copy(struct fake_server *server, const Gradfold__V1__Pull *
         at += bytes;
     }
     pthread_mutex_unlock(&server->lock);
-    return copy;
 }
 
-void fake_on_pull(struct fake_wire *wire, uint64_t id, const Gradfold__V1__Pull *pull)
+void fake_on_pull(struct fake_wire *wire, uint64_t id, const Gradfold__V1__Pull *pull,
+                  const struct fake_faults *faults)
 {
     struct fake_server *server = wire->server;
     Gradfold__V1__Response response = GRADFOLD__V1__RESPONSE__INIT;
@@ -131,8 +140,12 @@ void fake_on_pull(struct fake_wire *wire, uint64_t id, const Gradfold__V1__Pull 
     result.n_gradients = pull->n_nodes;
     response.result_case = GRADFOLD__V1__RESPONSE__RESULT_PULL;
     response.pull = &result;
-    uint8_t *copy = sums_copy(server, pull, body);
-    if (fake_answer(wire, id, &response, body))
+    uint8_t *copy = malloc(body + 1);
+    sums_copy(server, pull, copy);
+    bool view = (pull->view || faults->lie == LIE_NOT_ASKED) && !faults->no_segments;
+    if (wire->shared != NULL && view)
+        fake_show(wire, id, &response, copy, body, faults->lie);
+    else if (fake_answer(wire, id, &response, body))
         fake_write(wire, copy, body);
     free(copy);
 }

@@ -34,6 +34,45 @@ static uint64_t least(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+union control {
+    struct cmsghdr header;
+    char room[CMSG_SPACE(4 * sizeof(int))];
+};
+
+static ssize_t take(struct fake_wire *wire, void *buffer, uint64_t n)
+{
+    union control control;
+    struct iovec vector = {buffer, n};
+    struct msghdr message = {.msg_iov = &vector,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof control};
+    ssize_t got = recvmsg(wire->fd, &message, MSG_CMSG_CLOEXEC);
+    struct cmsghdr *c = got > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+    if (c != NULL && c->cmsg_type == SCM_RIGHTS && wire->n_fds < 4)
+        memcpy(&wire->fds[wire->n_fds++], CMSG_DATA(c), sizeof(int));
+    return got;
+}
+
+static ssize_t give(struct fake_wire *wire, const void *buffer, uint64_t n)
+{
+    union control control = {.room = {0}};
+    struct iovec vector = {(void *)(uintptr_t)buffer, n};
+    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
+    if (wire->give_fd >= 0) {
+        message.msg_control = &control;
+        message.msg_controllen = CMSG_SPACE(sizeof(int));
+        struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+        *c = (struct cmsghdr){
+            .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int))};
+        memcpy(CMSG_DATA(c), &wire->give_fd, sizeof(int));
+    }
+    ssize_t sent = sendmsg(wire->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent > 0)
+        wire->give_fd = -1;
+    return sent;
+}
+
 bool fake_read(struct fake_wire *wire, void *buffer, uint64_t n)
 {
     static _Thread_local uint8_t dropped[65536];
@@ -49,7 +88,7 @@ bool fake_read(struct fake_wire *wire, void *buffer, uint64_t n)
             want = least(want, sizeof dropped);
         if (!await(wire, POLLIN))
             return hang_up(wire);
-        ssize_t got = recv(wire->fd, buffer != NULL ? at : dropped, want, 0);
+        ssize_t got = take(wire, buffer != NULL ? at : dropped, want);
         if (got <= 0)
             return hang_up(wire);
         wire->received += (uint64_t)got;
@@ -72,7 +111,7 @@ bool fake_write(struct fake_wire *wire, const void *buffer, uint64_t n)
             least(n, least(wire->faults.cut_write, wire->faults.stall_write) - wire->sent);
         if (!await(wire, POLLOUT))
             return hang_up(wire);
-        ssize_t sent = send(wire->fd, at, want, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t sent = give(wire, at, want);
         if (sent <= 0)
             return hang_up(wire);
         wire->sent += (uint64_t)sent;

@@ -7,6 +7,10 @@ struct fake_wire {
     struct fake_server *server;
     int fd;
     bool gone;
+    struct fake_shared *shared; /* NULL: TCP */
+    int fds[4];                 /* that came */
+    unsigned n_fds;
+    int give_fd; /* leaves with the next byte; -1: none */
     uint64_t received;
     uint64_t sent;
     struct fake_faults faults; /* of this connection: cut and stall */

@@ -31,12 +31,31 @@ static void addresses_of_all_kinds_are_understood(void **state)
     assert_address("[fe80::1%eth0]:7433", "fe80::1%eth0", "7433");
 }
 
+static void a_unix_socket_is_a_path(void **state)
+{
+    (void)state;
+    struct address address;
+    gf_error error;
+    char text[200] = "unix:/run/gradfold.sock";
+    assert_int_equal(address_parse(text, &address, &error), GF_OK);
+    assert_string_equal(address.path, "/run/gradfold.sock");
+    assert_int_equal(address_parse("unix:7433", &address, &error), GF_OK); /* a host's name */
+    assert_string_equal(address.host, "unix");
+    assert_string_equal(address.path, "");
+    memset(text + 6, 'x', 106);
+    text[6 + 106] = '\0';
+    assert_int_equal(address_parse(text, &address, &error), GF_OK);
+    text[6 + 106] = 'x';
+    assert_int_equal(address_parse(text, &address, &error), GF_INVALID_ARGUMENT);
+}
+
 static void nonsense_addresses_are_refused(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        "",      "host",  ":7433",     "host:",   "host:0",  "host:65536", "host:7433x",
-        "::1:7", "[::1]", "[::1:7433", "[]:7433", "host:-1", "host: 1",    "host:000080",
+        "",           "host",    ":7433",   "host:",       "host:0", "host:65536",
+        "host:7433x", "unix:",   "unix:x",  "::1:7",       "[::1]",  "[::1:7433",
+        "[]:7433",    "host:-1", "host: 1", "host:000080",
     };
     struct address address;
     gf_error error;
@@ -164,6 +183,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_of_all_kinds_are_understood),
+        cmocka_unit_test(a_unix_socket_is_a_path),
         cmocka_unit_test(nonsense_addresses_are_refused),
         cmocka_unit_test(pauses_double_up_to_the_limit_and_vary),
         cmocka_unit_test(two_clients_do_not_pause_in_step),
