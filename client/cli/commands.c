@@ -72,6 +72,22 @@ const struct command commands[] = {
      .about = "Says which server answers, and how long a request takes there and back.",
      .options = ping_options,
      .run = ping_run},
+    {.name = "status",
+     .summary = "show how the server and its jobs stand",
+     .operands = "[JOB]",
+     .operands_max = 1,
+     .about = "Shows how the server stands, and of each job (or of JOB and all its rounds) which\n"
+              "workers are missing. Asks the server's HTTP interface.",
+     .options = status_options,
+     .run = status_run},
+    {.name = "top",
+     .summary = "the same, live, with rates",
+     .operands = "",
+     .about =
+         "Shows the server and its jobs live, with GB/s and rounds a second; q or Ctrl-C ends\n"
+         "it. In a pipe it looks once. Asks the server's HTTP interface.",
+     .options = top_options,
+     .run = top_run},
     {.name = "bench",
      .summary = "measure pushes, pulls and rounds",
      .operands = "",

@@ -18,10 +18,10 @@ static enum exit_status print(json_t *object, size_t flags)
 
 enum exit_status print_object(json_t *object)
 {
-    return print(object, JSON_COMPACT | JSON_REAL_PRECISION(6));
+    return print(object, JSON_COMPACT | JSON_REAL_PRECISION(9));
 }
 
 enum exit_status print_document(json_t *object)
 {
-    return print(object, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+    return print(object, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
 }
