@@ -185,6 +185,10 @@ static enum exit_status read_options(struct bench *bench, const struct arguments
 
 /* -- One size -- */
 
+enum {
+    FAREWELL_MS = 500 /* to tidy up on a server that may be the reason for the failure */
+};
+
 struct run {
     const struct bench *bench;
     gf_client *client; /* ours, for the jobs */
@@ -277,7 +281,8 @@ static enum exit_status run_size(struct run *run, uint64_t bytes, bool quiet)
         progress_start(&run->progress, quiet, "preparing");
         status = measure(run, &times);
         progress_stop(&run->progress);
-        gf_job_delete(run->client, run->job, GF_DEFAULT_TIMEOUT, NULL);
+        gf_job_delete(run->client, run->job,
+                      status == STATUS_DONE ? GF_DEFAULT_TIMEOUT : FAREWELL_MS, NULL);
     }
     if (status == STATUS_DONE)
         show(run, &times);
@@ -336,7 +341,8 @@ static void on_signal(int number)
 enum exit_status bench_run(const struct arguments *arguments)
 {
     struct bench bench;
-    struct bench_server server = {0};
+    struct bench_server server;
+    bench_server_init(&server);
     enum exit_status status = read_options(&bench, arguments);
     if (status != STATUS_DONE)
         return status;
@@ -349,7 +355,8 @@ enum exit_status bench_run(const struct arguments *arguments)
     if (bench.address[0] == '\0')
         status = bench_server_start(&server, &bench);
     if (status == STATUS_DONE)
-        status = bench_crew_start(&run.crew, &bench); /* before there is a gf_client */
+        status =
+            bench_crew_start(&run.crew, &bench, server.ended); /* before there is a gf_client */
     if (status == STATUS_DONE)
         status = run_all(&run, arguments);
     bench_crew_stop(&run.crew);

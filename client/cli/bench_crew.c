@@ -49,9 +49,10 @@ static bool start_one(struct bench_crew *crew, const struct bench *bench)
     return true;
 }
 
-enum exit_status bench_crew_start(struct bench_crew *crew, const struct bench *bench)
+enum exit_status bench_crew_start(struct bench_crew *crew, const struct bench *bench, int server)
 {
     *crew = (struct bench_crew){
+        .server = server,
         .pid = calloc(bench->workers, sizeof *crew->pid),
         .channel = calloc(bench->workers, sizeof *crew->channel),
         .answer = calloc(bench->workers, sizeof *crew->answer),
@@ -103,12 +104,18 @@ static enum exit_status take_answer(struct bench_crew *crew, uint32_t worker)
 /* Looks at all at once, so that the failure of any ends the run. */
 static enum exit_status await_answers(struct bench_crew *crew)
 {
-    struct pollfd fds[BENCH_WORKERS_MAX];
+    struct pollfd fds[BENCH_WORKERS_MAX + 1];
     for (uint32_t i = 0; i < crew->n; i++)
         fds[i] = (struct pollfd){.fd = crew->channel[i], .events = POLLIN};
+    struct pollfd *server = &fds[crew->n];
+    *server = (struct pollfd){.fd = crew->server, .events = POLLIN};
     for (uint32_t left = crew->n; left > 0;) {
-        if (poll(fds, crew->n, -1) < 0)
+        if (poll(fds, crew->n + 1, -1) < 0)
             return STATUS_INTERRUPTED;
+        if (server->revents != 0) {
+            complain("the server ended");
+            return STATUS_FAILED;
+        }
         for (uint32_t i = 0; i < crew->n; i++) {
             if (fds[i].revents == 0)
                 continue;

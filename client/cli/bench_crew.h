@@ -29,16 +29,18 @@ struct bench_answer {
 
 struct bench_crew {
     uint32_t n;
+    int server; /* readable when a server of our own has ended; -1: there is none. Borrowed */
     pid_t *pid;
     int *channel;
     struct bench_answer *answer;
 };
 
-/* Forks the workers, which connect. No gf_client may exist. Else it was complained about. */
-enum exit_status bench_crew_start(struct bench_crew *crew, const struct bench *bench);
+/* Forks the workers, which connect. No gf_client may exist. Else it was complained about. In both
+ * cases bench_crew_stop(). */
+enum exit_status bench_crew_start(struct bench_crew *crew, const struct bench *bench, int server);
 
 /* Gives the order to all and awaits all answers, which are in crew->answer then. A worker that
- * failed, or died, is complained about. */
+ * failed or died is complained about, as is a dead server. */
 enum exit_status bench_crew_do(struct bench_crew *crew, const struct bench_order *order);
 
 /* Ends the processes, whatever they are doing. */

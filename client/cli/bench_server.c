@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -104,12 +105,16 @@ static enum exit_status await_address(struct bench_server *server, const char *p
     return STATUS_TIMEOUT;
 }
 
+void bench_server_init(struct bench_server *server)
+{
+    *server = (struct bench_server){.ended = -1};
+}
+
 enum exit_status bench_server_start(struct bench_server *server, struct bench *bench)
 {
     char program[PROGRAM_MAX];
     char port_file[FILE_PATH_MAX];
     char socket[FILE_PATH_MAX];
-    *server = (struct bench_server){0};
     if (!make_folder(server))
         return STATUS_FAILED;
     find_program(program);
@@ -124,6 +129,7 @@ enum exit_status bench_server_start(struct bench_server *server, struct bench *b
         complain("the server could not be started: %s", strerror(errno));
         return STATUS_FAILED;
     }
+    server->ended = (int)syscall(SYS_pidfd_open, server->pid, 0);
     enum exit_status status = await_address(server, port_file, bench->address);
     if (bench->transport != BENCH_TCP)
         snprintf(bench->address, sizeof bench->address, "unix:%s", socket);
@@ -137,6 +143,8 @@ void bench_server_stop(struct bench_server *server)
         kill(server->pid, SIGTERM);
     while (server->pid > 0 && waitpid(server->pid, NULL, 0) < 0 && errno == EINTR)
         continue;
+    if (server->ended >= 0)
+        close(server->ended);
     if (server->folder[0] == '\0')
         return;
     path_of(server, "ports", path);

@@ -9,8 +9,11 @@
 
 struct bench_server {
     pid_t pid;
+    int ended;       /* a descriptor, readable when it has; -1: none */
     char folder[64]; /* of its port file and socket; "" for none */
 };
+
+void bench_server_init(struct bench_server *server);
 
 /* Sets the bench's address. Else it was complained about. In both cases bench_server_stop(). */
 enum exit_status bench_server_start(struct bench_server *server, struct bench *bench);
