@@ -55,6 +55,8 @@ void journal_start(const struct server *s)
     struct address address;
     for (unsigned i = 0; server_address(s, i, &address); i++)
         log_info(s->log, LOG_GROUP_NET, "listening", LOG_TEXT("address", address.text));
+    if (s->unix_path[0])
+        log_info(s->log, LOG_GROUP_NET, "listening", LOG_TEXT("unix", s->unix_path));
     if (server_admin_address(s, &address))
         log_info(s->log, LOG_GROUP_ADMIN, "listening", LOG_TEXT("address", address.text));
     log_info(s->log, LOG_GROUP_SERVER, "started", LOG_TEXT("version", GRADFOLD_VERSION),

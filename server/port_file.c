@@ -18,6 +18,8 @@ static bool write_lines(const struct server *s, FILE *file)
             return false;
         fprintf(file, "admin %s\n", address.text);
     }
+    if (s->unix_path[0])
+        fprintf(file, "unix %s\n", s->unix_path);
     return fflush(file) == 0 && !ferror(file);
 }
 

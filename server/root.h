@@ -1,6 +1,8 @@
 /* What the files of the composition root share. */
 #pragma once
 
+#include <limits.h>
+
 #include "admin/admin.h"
 #include "core/core.h"
 #include "net/net.h"
@@ -14,6 +16,8 @@ struct server {
     struct core *core;
     struct net *net;     /* NULL: gone */
     struct admin *admin; /* NULL: none, or gone */
+    struct buffer_budget buffers;
+    char unix_path[PATH_MAX + OPTIONS_UNIX_PATH_MAX]; /* absolute; "": none */
     struct update update;
     const struct event *current; /* the event of the step at hand */
     bool stepping;
@@ -50,7 +54,7 @@ void journal_note(void *ctx, const struct net_note *note);
 
 /* -- port_file.c -- */
 
-/* One line a listener, "listen ADDR:PORT" or "admin ADDR:PORT", there as a whole or not at all.
- * CODE_UNAVAILABLE: the system refuses. */
+/* One line a listener, "listen ADDR:PORT", "admin ADDR:PORT" or "unix PATH", there as a whole or not
+ * at all. CODE_UNAVAILABLE: the system refuses. */
 MUST_USE enum code port_file_write(const struct server *server, const char *path,
                                    struct error *error);

@@ -11,8 +11,11 @@
  *   4'  a fold takes long     step 5 waits for it: it reads from staging */
 #include "server.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
 
 #include "root.h"
 
@@ -23,15 +26,38 @@ enum {
 
 /* -- New -- */
 
+/* Clients may be somewhere else in the tree of folders. */
+static bool make_absolute(const char *path, char *absolute, size_t room)
+{
+    char folder[PATH_MAX] = "";
+    bool relative = path[0] != '\0' && path[0] != '/';
+    if (relative && !getcwd(folder, sizeof folder))
+        return false;
+    snprintf(absolute, room, "%s%s%s", folder, relative ? "/" : "", path);
+    return true;
+}
+
+/* Tells this server from others, and from itself in an earlier life. */
+static bool draw_instance(uint64_t *instance)
+{
+    return getrandom(instance, sizeof *instance, 0) == sizeof *instance;
+}
+
 static bool make_parts(struct server *s)
 {
     const struct server_options *o = s->options;
+    uint64_t instance;
+    if (!make_absolute(o->unix_path, s->unix_path, sizeof s->unix_path) ||
+        !draw_instance(&instance))
+        return false;
+    s->buffers.bytes_max = o->shared_bytes;
     struct core_config core = {
         .staging_bytes = o->staging_bytes,
         .result_bytes = o->result_bytes,
         .accumulator_bytes = o->accumulator_bytes,
         .max_body_bytes = o->max_body_bytes,
         .fold_tasks = (unsigned)o->threads,
+        .segments = o->unix_path[0] != '\0',
     };
     s->core = core_new(&core);
     struct net_config net = {
@@ -40,6 +66,9 @@ static bool make_parts(struct server *s)
         .max_body_bytes = o->max_body_bytes,
         .max_connections = (unsigned)o->max_connections,
         .idle_ms = o->idle_ms,
+        .unix_path = o->unix_path[0] != '\0' ? s->unix_path : NULL,
+        .instance = instance,
+        .buffers = &s->buffers,
         .submit = server_submit,
         .note = journal_note,
         .ctx = s,
@@ -129,7 +158,9 @@ static enum code start_listeners(struct server *s, struct error *error)
         if (code != CODE_OK)
             return code;
     }
-    return CODE_OK;
+    if (s->options->unix_path[0] == '\0')
+        return CODE_OK;
+    return net_listen_unix(s->net, s->options->unix_path, (mode_t)s->options->unix_mode, error);
 }
 
 enum code server_start(struct server *s, struct error *error)

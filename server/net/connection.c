@@ -9,12 +9,15 @@
  *        └───────────────────────── DRAIN ◄───────────────┘
  *          body is taken
  *
+ *        HEADER ◄──► WORK    a buffer is mapped          BODY ◄──► WORK    a body is copied
+ *
  * 1. HEADER: prefix and header are read into the loop's shared buffer. What a complete header asks
  *    for is decided at once (dispatch.c); a request without a body leads back to HEADER.
  * 2. WAIT: no staging yet. Nothing is read, so the peer's sends fill up and stop: backpressure.
  * 3. BODY: what came along with the header is copied, everything else is received by the kernel
  *    straight into the staging.
  * 4. DRAIN: the body of what was refused is read and dropped; the connection stays usable.
+ * 5. WORK: the thread pool does something for it (sharing.c); nothing is read.
  *
  * What can go wrong, in each of these (ending.c):
  *   the frame cannot be followed   GOODBYE: the answer leaves with id 0, our side is shut, and what
@@ -34,6 +37,7 @@
 static bool advance_header(struct connection *c);
 static bool advance_wait(struct connection *c);
 static bool advance_body(struct connection *c);
+static bool advance_work(struct connection *c);
 static bool advance_drain(struct connection *c);
 static bool advance_to_end(struct connection *c);
 
@@ -47,9 +51,11 @@ struct station {
 };
 
 static const struct station stations[] = {
-    [CONNECTION_HEADER] = {advance_header, TO(WAIT) | TO(BODY) | TO(DRAIN) | TO_END, true},
+    [CONNECTION_HEADER] = {advance_header, TO(WAIT) | TO(BODY) | TO(WORK) | TO(DRAIN) | TO_END,
+                           true},
     [CONNECTION_WAIT] = {advance_wait, TO(BODY) | TO(DRAIN) | TO_END, false},
-    [CONNECTION_BODY] = {advance_body, TO(DRAIN) | TO_END, true},
+    [CONNECTION_BODY] = {advance_body, TO(WORK) | TO(DRAIN) | TO_END, true},
+    [CONNECTION_WORK] = {advance_work, TO(HEADER) | TO(BODY) | TO_END, false},
     [CONNECTION_DRAIN] = {advance_drain, TO(HEADER) | TO_END, true},
     [CONNECTION_FLUSH] = {advance_to_end, TO(GOODBYE) | TO(CLOSED), false},
     [CONNECTION_GOODBYE] = {advance_to_end, TO(CLOSED), true},
@@ -59,12 +65,16 @@ static const struct station stations[] = {
 void connection_check(const struct connection *c)
 {
     bool granted = c->peer.intake.state == INTAKE_GRANTED || c->peer.intake.state == INTAKE_REFUSED;
-    must_debug(c->state == CONNECTION_BODY || c->lost || !granted);
+    bool working = c->sharing && c->sharing->working;
+    must_debug(c->state == CONNECTION_BODY || c->state == CONNECTION_WORK || c->lost || working ||
+               !granted);
     must_debug(c->state == CONNECTION_WAIT || c->lost || c->peer.intake.state != INTAKE_WAITING);
     must_debug(c->state != CONNECTION_HEADER || c->body_left == 0);
-    must_debug(c->state != CONNECTION_CLOSED || c->lost);
+    must_debug(c->state != CONNECTION_WORK || working);
+    must_debug(c->state != CONNECTION_CLOSED || c->lost || working);
     must_debug(!c->reading || c->input.n == 0);
     (void)granted;
+    (void)working;
 }
 
 void connection_move(struct connection *c, enum connection_state to)
@@ -92,8 +102,17 @@ static bool is_throttled(struct connection *c)
     return c->throttled;
 }
 
-static void follow_intake(struct connection *c)
+static bool is_working(const struct connection *c)
 {
+    return c->sharing && c->sharing->working;
+}
+
+static void follow_request(struct connection *c)
+{
+    if (is_working(c)) {
+        connection_move(c, CONNECTION_WORK);
+        return;
+    }
     switch (c->peer.intake.state) {
     case INTAKE_WAITING:
         connection_move(c, CONNECTION_WAIT);
@@ -115,6 +134,8 @@ static bool advance_header(struct connection *c)
     size_t used = 0;
     if (c->input.n == 0 || is_throttled(c))
         return false;
+    if (!frame_reader_in_frame(&c->reader))
+        c->frame_at = c->received - c->input.n;
     enum frame_event event = frame_reader_feed(&c->reader, c->input.at, c->input.n, &used, &error);
     c->input.at += used;
     c->input.n -= used;
@@ -129,7 +150,7 @@ static bool advance_header(struct connection *c)
     c->turn_bytes += REQUEST_COST;
     c->body_left = c->reader.prefix.body_bytes;
     dispatch(c, c->reader.header, c->reader.prefix.header_bytes);
-    follow_intake(c);
+    follow_request(c);
     return true;
 }
 
@@ -159,12 +180,32 @@ static bool advance_body(struct connection *c)
             c, CONNECTION_DRAIN); /* which is empty, unless the core knows a shorter body */
         return true;
     }
+    if (c->body_left == 0) { /* it lies in buffers */
+        sharing_copy(c->sharing);
+        if (is_working(c))
+            connection_move(c, CONNECTION_WORK);
+        return true;
+    }
     if (c->input.n == 0)
         return false;
     size_t n = c->input.n < room ? c->input.n : (size_t)room;
     memcpy(to, c->input.at, n);
     body_received(&c->peer.intake, n);
     skip(c, n);
+    return true;
+}
+
+static bool advance_work(struct connection *c)
+{
+    if (c->sharing->working) {
+        if (c->peer.intake.state == INTAKE_REFUSED)
+            sharing_cancel(c->sharing);
+        return false;
+    }
+    c->read_ms = uv_now(c->net->loop);
+    if (c->sharing->mapping)
+        sharing_answer(c->sharing);
+    connection_move(c, c->peer.intake.state == INTAKE_NONE ? CONNECTION_HEADER : CONNECTION_BODY);
     return true;
 }
 

@@ -4,6 +4,7 @@
 
 #include "core/core.h"
 #include "net/sender.h"
+#include "net/sharing.h"
 #include "net/state.h"
 #include "proto/frame.h"
 
@@ -11,6 +12,7 @@ enum connection_state {
     CONNECTION_HEADER,  /* between frames, or in a prefix or header */
     CONNECTION_WAIT,    /* a push waits for staging: nothing is read */
     CONNECTION_BODY,    /* a body goes into its staging */
+    CONNECTION_WORK,    /* the thread pool works for it: nothing is read */
     CONNECTION_DRAIN,   /* a body is dropped */
     CONNECTION_FLUSH,   /* the peer will send no more: what is decided leaves, then the end */
     CONNECTION_GOODBYE, /* we will read no more: last words leave, their arrival is waited for */
@@ -35,12 +37,17 @@ struct connection {
     uint64_t body_left; /* of the frame at hand, not taken from the stream yet */
     struct input input;
     struct sender sender;
-    uint64_t read_ms;    /* when bytes came last, or reading began again */
-    uint64_t turn;       /* of the loop, in which … */
-    size_t turn_bytes;   /* … so much was read */
-    uint64_t goodbye_ms; /* the latest end of GOODBYE; 0: the last words have not left yet */
-    bool rejected;       /* beyond the limit: the core never hears of it */
-    bool lost;           /* the core knows no more of it */
+    struct sharing *sharing; /* NULL on TCP */
+    uint64_t received;       /* bytes of the stream so far … */
+    uint64_t frame_at;       /* … of which this one began the frame at hand */
+    uint64_t read_ms;        /* when bytes came last, or reading began again */
+    uint64_t turn;           /* of the loop, in which … */
+    size_t turn_bytes;       /* … so much was read */
+    uint64_t goodbye_ms;     /* the latest end of GOODBYE; 0: the last words have not left yet */
+    bool rejected;           /* beyond the limit: the core never hears of it */
+    bool lost;               /* the core knows no more of it … */
+    bool losing;             /* … or will not, when the work for it is over */
+    bool gone;               /* its socket's handle is closed */
     bool reading;
     bool throttled; /* replies pile up: no request is read */
     bool shut;      /* our side of the stream is shut, and */
@@ -63,6 +70,9 @@ void connection_shut(struct connection *connection);
 
 /* Closes the socket and frees, later. */
 void connection_free_later(struct connection *connection);
+
+/* Frees, unless the socket's handle or work on the pool is still to come back. */
+void connection_maybe_free(struct connection *connection);
 
 /* -- connection.c -- */
 
@@ -92,6 +102,9 @@ void connection_farewell(struct connection *connection);
 /* To CLOSED, at once. Harmless the second time. */
 void connection_close(struct connection *connection);
 
+/* The pool's work for it is over. */
+void connection_worked(struct connection *connection);
+
 /* Time passed. */
 void connection_sweep(struct connection *connection, uint64_t now_ms);
 
@@ -103,3 +116,4 @@ void dispatch(struct connection *connection, const uint8_t *header, size_t n);
 /* The core's answer, or net's own: queued, to leave with the next tick. */
 void dispatch_reply(struct connection *connection, const struct reply *reply);
 void dispatch_refuse(struct connection *connection, uint64_t request_id, const struct error *error);
+void dispatch_answer(struct connection *connection, const Gradfold__V1__Response *response);

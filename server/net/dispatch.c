@@ -1,7 +1,9 @@
 /* What a complete header leads to: an event for the core, or an answer of net's own.
  *
- * Answered here are Hello, and what never becomes a request: a header that is none, an op that this
- * server does not know, a body where none belongs. */
+ * Answered here are Hello, what is about shared memory (sharing.c), and what never becomes a
+ * request: a header that is none, an op that this server does not know, a body where none
+ * belongs. */
+#include "core/pull.h"
 #include "net/connection.h"
 #include "net/request.h"
 #include "net/response.h"
@@ -11,7 +13,7 @@ enum {
     PROTOCOL = 1
 };
 
-static void queue(struct connection *c, const Gradfold__V1__Response *response)
+void dispatch_answer(struct connection *c, const Gradfold__V1__Response *response)
 {
     bool too_large;
     if (!sender_add(&c->sender, response, NULL, 0, SOCKET_NO_FD, &too_large))
@@ -24,7 +26,7 @@ void dispatch_refuse(struct connection *c, uint64_t request_id, const struct err
     struct short_response parts;
     char name[NET_NAME_MAX];
     response_refuse(&parts, request_id, error);
-    queue(c, &parts.response);
+    dispatch_answer(c, &parts.response);
     if (error->code == CODE_MALFORMED || error->code == CODE_TOO_LARGE)
         net->stats.frames_malformed++;
     struct net_note note = {c->rejected ? NET_REJECTED : NET_REFUSED, net_peer_name(&c->peer, name),
@@ -46,9 +48,21 @@ static void answer_hello(struct connection *c, uint64_t id, const Gradfold__V1__
         return;
     }
     struct short_response parts;
-    response_hello(&parts, id, c->net->config.version, c->net->limits.header_bytes_max,
-                   c->net->limits.body_bytes_max);
-    queue(c, &parts.response);
+    response_hello(&parts, id, &c->net->config);
+    dispatch_answer(c, &parts.response);
+}
+
+/* NULL: the connection cannot have any. */
+static const struct buffers *buffers_of(const struct connection *c)
+{
+    return c->sharing ? &c->sharing->buffers : NULL;
+}
+
+static bool is_about_sharing(const Gradfold__V1__Request *message)
+{
+    return message->op_case == GRADFOLD__V1__REQUEST__OP_ADD_BUFFER ||
+           message->op_case == GRADFOLD__V1__REQUEST__OP_DROP_BUFFER ||
+           message->op_case == GRADFOLD__V1__REQUEST__OP_END_VIEW;
 }
 
 static void handle(struct connection *c, const Gradfold__V1__Request *message, bool strings_ok)
@@ -68,7 +82,10 @@ static void handle(struct connection *c, const Gradfold__V1__Request *message, b
         dispatch_refuse(c, id, &error);
     } else if (message->op_case == GRADFOLD__V1__REQUEST__OP_HELLO) {
         answer_hello(c, id, message->hello);
-    } else if (request_translate(&c->net->requests, message, c->body_left, &request, &error)) {
+    } else if (is_about_sharing(message)) {
+        sharing_request(c, message);
+    } else if (request_translate(&c->net->requests, message, c->body_left, buffers_of(c), &request,
+                                 &error)) {
         dispatch_refuse(c, id, &error);
     } else {
         request.event.peer = &c->peer;
@@ -118,22 +135,53 @@ static void refuse_instead(struct connection *c, const struct reply *reply,
         c->sender.give_back(&c->sender, reply->pull);
 }
 
-void dispatch_reply(struct connection *c, const struct reply *reply)
+/* How the pull is answered with a segment. False: it is not. */
+static bool show(struct connection *c, const struct pull *pull, struct showing *showing)
 {
-    struct net *net = c->net;
-    struct error error;
+    const struct segment *segment = pull && c->sharing ? pull_segment(pull) : NULL;
+    return segment && views_show(&c->sharing->views, c->net->config.core, segment, showing);
+}
+
+/* Queues the answer; pull: it has one, and showing says how (NULL: as a body). */
+static enum code answer(struct connection *c, const struct reply *reply, struct pull *pull,
+                        const struct showing *showing, struct error *error)
+{
     Gradfold__V1__Response response;
     uint64_t body_bytes;
     bool too_large = false;
-    bool has_body = reply->error.code == CODE_OK && reply->request == REQUEST_PULL;
-    if (response_build(&net->replies, net->config.core, reply, &response, &body_bytes, &error)) {
-        refuse_instead(c, reply, &error);
-    } else if (!sender_add(&c->sender, &response, has_body ? reply->pull : NULL, body_bytes,
-                           SOCKET_NO_FD, &too_large)) {
-        error_set(&error, CODE_RESOURCE_EXHAUSTED, "%s",
-                  too_large ? "the answer's header is too large; ask for less at a time"
-                            : "no memory for the answer");
-        refuse_instead(c, reply, &error);
+    if (showing && views_full(&c->sharing->views))
+        return error_set(error, CODE_RESOURCE_EXHAUSTED, "a connection holds %d views at most",
+                         LIMIT_VIEWS);
+    enum code code = response_build(&c->net->replies, c->net->config.core, reply, showing,
+                                    &response, &body_bytes, error);
+    if (code != CODE_OK)
+        return code;
+    if (sender_add(&c->sender, &response, showing ? NULL : pull, body_bytes,
+                   showing ? showing->fd : SOCKET_NO_FD, &too_large))
+        return CODE_OK;
+    return error_set(error, CODE_RESOURCE_EXHAUSTED, "%s",
+                     too_large ? "the answer's header is too large; ask for less at a time"
+                               : "no memory for the answer");
+}
+
+void dispatch_reply(struct connection *c, const struct reply *reply)
+{
+    struct error error;
+    struct showing showing;
+    bool has_pull = reply->error.code == CODE_OK && reply->request == REQUEST_PULL;
+    struct pull *pull = has_pull ? reply->pull : NULL;
+    if (c->state == CONNECTION_CLOSED) { /* the core does not know yet */
+        if (pull)
+            c->sender.give_back(&c->sender, pull);
+        return;
     }
-    arena_reset(&net->replies);
+    bool shown = show(c, pull, &showing);
+    enum code code = answer(c, reply, pull, shown ? &showing : NULL, &error);
+    if (code == CODE_OK && shown)
+        views_hold(&c->sharing->views, &showing, reply->request_id, pull);
+    if (code != CODE_OK && shown)
+        views_cancel(&showing);
+    if (code != CODE_OK)
+        refuse_instead(c, reply, &error);
+    arena_reset(&c->net->replies);
 }

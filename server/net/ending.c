@@ -8,7 +8,8 @@
  * 1. FLUSH: the peer will send no more. What is decided leaves, then the socket is closed.
  * 2. GOODBYE: we will read no more. The last words leave, our side is shut; when the peer has shut
  *    its side too, or after GOODBYE_MS, the socket is closed. What comes meanwhile is dropped.
- * 3. CLOSED: the core has forgotten the peer, pulls are given back; the close callback frees.
+ * 3. CLOSED: the core has forgotten the peer, pulls are given back; the close callback frees. What
+ *    the thread pool does for the connection is waited for before both.
  *
  * Whoever makes no progress within a frame or a reply for the idle limit goes to CLOSED at once. */
 #include "net/connection.h"
@@ -22,13 +23,31 @@ static void drop_body(struct connection *c)
         net_raise(c->net, EVENT_BODY_DROPPED, &c->peer);
 }
 
+/* The core is not told while the pool works for the connection: staging may be written to. */
 static void lose(struct connection *c)
 {
     if (c->lost)
         return;
+    c->losing = c->sharing && c->sharing->working;
+    if (c->losing) {
+        sharing_cancel(c->sharing);
+        return;
+    }
+    if (c->sharing)
+        sharing_lose(c->sharing);
     drop_body(c);
     c->lost = true;
     net_raise(c->net, EVENT_PEER_LOST, &c->peer);
+}
+
+void connection_worked(struct connection *c)
+{
+    if (c->losing)
+        lose(c);
+    if (c->state == CONNECTION_CLOSED)
+        connection_maybe_free(c);
+    else
+        connection_tick(c);
 }
 
 void connection_say_goodbye(struct connection *c)

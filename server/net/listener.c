@@ -35,11 +35,13 @@ static void pause_accepting(struct listener *l, int reason)
         net->config.note(net->config.ctx, &(struct net_note){NET_ACCEPT_PAUSED, NULL, 0, &error});
 }
 
-static void welcome(struct net *net, int fd)
+static void welcome(struct listener *l, int fd)
 {
+    struct net *net = l->net;
     struct connection *c;
+    enum socket_family family = l->file.path[0] ? SOCKET_UNIX : SOCKET_TCP;
     if (net->stats.connections_open < net->config.max_connections) {
-        c = connection_new(net, fd, SOCKET_TCP, false);
+        c = connection_new(net, fd, family, false);
         if (c) {
             net->stats.connections_accepted++;
             net->stats.connections_open++;
@@ -51,7 +53,7 @@ static void welcome(struct net *net, int fd)
         close(fd);
         return;
     }
-    c = connection_new(net, fd, SOCKET_TCP, true);
+    c = connection_new(net, fd, family, true);
     if (!c)
         return;
     net->rejects++;
@@ -77,7 +79,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
         int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0)
-            welcome(l->net, fd);
+            welcome(l, fd);
         else if (is_passing(errno)) {
             pause_accepting(l, errno);
             return;
@@ -121,28 +123,52 @@ static enum code refuse_address(const struct sockaddr *address, int reason, stru
                      strerror(reason));
 }
 
+/* Takes l and its socket over. 0, or libuv's error, with l gone. */
+static int start(struct net *net, struct listener *l)
+{
+    int err = uv_poll_init(net->loop, &l->poll, l->fd);
+    if (err) {
+        unix_file_remove(&l->file);
+        close(l->fd);
+        free(l);
+        return err;
+    }
+    l->net = net;
+    l->poll.data = l;
+    net->handles++;
+    list_append(&net->listeners, &l->link);
+    uv_poll_start(&l->poll, UV_READABLE, on_readable);
+    return 0;
+}
+
 enum code listener_new(struct net *net, const struct sockaddr *address, struct error *error)
 {
     struct listener *l = calloc(1, sizeof *l);
     if (!l)
         return refuse_address(address, ENOMEM, error);
-    l->net = net;
     l->fd = open_socket(address);
     if (l->fd < 0) {
         int reason = errno;
         free(l);
         return refuse_address(address, reason, error);
     }
-    int err = uv_poll_init(net->loop, &l->poll, l->fd);
-    if (err) {
-        close(l->fd);
+    int err = start(net, l);
+    return err ? refuse_address(address, -err, error) : CODE_OK;
+}
+
+enum code listener_new_unix(struct net *net, const char *path, mode_t mode, struct error *error)
+{
+    struct listener *l = calloc(1, sizeof *l);
+    if (!l)
+        return error_set(error, CODE_UNAVAILABLE, "listen unix %s: no memory", path);
+    enum code code = unix_file_listen(&l->file, path, mode, BACKLOG, &l->fd, error);
+    if (code != CODE_OK) {
         free(l);
-        return refuse_address(address, -err, error);
+        return code;
     }
-    l->poll.data = l;
-    net->handles++;
-    list_append(&net->listeners, &l->link);
-    uv_poll_start(&l->poll, UV_READABLE, on_readable);
+    int err = start(net, l);
+    if (err)
+        return error_set(error, CODE_UNAVAILABLE, "listen unix %s: %s", path, uv_strerror(err));
     return CODE_OK;
 }
 
@@ -161,5 +187,6 @@ void listener_close(struct listener *l)
     if (l->closing)
         return;
     l->closing = true;
+    unix_file_remove(&l->file);
     uv_close((uv_handle_t *)&l->poll, on_closed);
 }

@@ -103,6 +103,18 @@ const char *net_address_name(const struct sockaddr *address, char name[static NE
     return name;
 }
 
+/* Who is at the other end of a Unix socket has no address, but is known. */
+static const char *name_process(int fd, char name[static NET_NAME_MAX])
+{
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
+        snprintf(name, NET_NAME_MAX, "?");
+    else
+        snprintf(name, NET_NAME_MAX, "unix:pid=%d,uid=%u", peer.pid, peer.uid);
+    return name;
+}
+
 const char *net_peer_name(const struct peer *peer, char name[static NET_NAME_MAX])
 {
     const struct connection *c =
@@ -110,6 +122,8 @@ const char *net_peer_name(const struct peer *peer, char name[static NET_NAME_MAX
                                                   offsetof(struct connection, peer));
     struct sockaddr_storage address = {.ss_family = AF_INET};
     socklen_t size = sizeof address;
+    if (c->socket.family == SOCKET_UNIX)
+        return name_process(c->socket.fd, name);
     if (getpeername(c->socket.fd, (struct sockaddr *)&address, &size) != 0)
         snprintf(name, NET_NAME_MAX, "?");
     else
@@ -122,7 +136,7 @@ bool net_address(const struct net *net, unsigned i, struct sockaddr_storage *add
     list_each (link, &net->listeners) {
         const struct listener *l = list_entry(link, struct listener, link);
         socklen_t size = sizeof *address;
-        if (i-- == 0)
+        if (!l->file.path[0] && i-- == 0)
             return getsockname(l->fd, (struct sockaddr *)address, &size) == 0;
     }
     return false;
@@ -165,6 +179,11 @@ struct net *net_new(uv_loop_t *loop, const struct net_config *config)
 enum code net_listen(struct net *net, const struct sockaddr *address, struct error *error)
 {
     return listener_new(net, address, error);
+}
+
+enum code net_listen_unix(struct net *net, const char *path, mode_t mode, struct error *error)
+{
+    return listener_new_unix(net, path, mode, error);
 }
 
 const struct net_stats *net_stats(const struct net *net)

@@ -11,6 +11,7 @@
 #include <uv.h>
 
 #include "core/core.h"
+#include "net/buffers.h"
 
 struct net;
 
@@ -34,7 +35,10 @@ struct net_config {
     const char *version;     /* said in HelloResult; borrowed until closed */
     uint64_t max_body_bytes;
     unsigned max_connections;
-    uint64_t idle_ms; /* a frame or reply without progress for so long loses its connection */
+    uint64_t idle_ms;      /* a frame or reply without progress for so long loses its connection */
+    const char *unix_path; /* said in HelloResult; borrowed until closed. NULL: there is none */
+    uint64_t instance;     /* also said: drawn at random when the server started */
+    struct buffer_budget *buffers; /* borrowed until closed; several nets may share it */
 
     /* Never called from within net_reply() and net_grant(), except with EVENT_SENT for a pull that
      * cannot be sent: the callee may queue, as that event borrows nothing. now_ms is the callee's
@@ -63,7 +67,13 @@ struct net *net_new(uv_loop_t *loop, const struct net_config *config);
  * from the next turn of the loop on. CODE_UNAVAILABLE: the system refuses, the message says why. */
 MUST_USE enum code net_listen(struct net *net, const struct sockaddr *address, struct error *error);
 
-/* The address that listener i (in the order of net_listen) really has; false: there is none. */
+/* The same for a Unix socket of that mode; its file is unlinked when net listens no more.
+ * CODE_INVALID_ARGUMENT: the path is too long; CODE_UNAVAILABLE: there is something else, or the
+ * system refuses. */
+MUST_USE enum code net_listen_unix(struct net *net, const char *path, mode_t mode,
+                                   struct error *error);
+
+/* The address that TCP listener i (in the order of net_listen) really has; false: there is none. */
 bool net_address(const struct net *net, unsigned i, struct sockaddr_storage *address);
 
 /* -- Carrying out the core's actions -- */

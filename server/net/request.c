@@ -23,14 +23,19 @@ static void translate_node(const Gradfold__V1__Node *from, struct node_spec *to)
     };
 }
 
-static bool translate_create(struct arena *arena, const Gradfold__V1__CreateJob *message,
-                             struct request *request)
+static enum code refuse_size(struct error *error)
+{
+    return error_set(error, CODE_RESOURCE_EXHAUSTED, "the request's header takes too much memory");
+}
+
+static enum code translate_create(struct arena *arena, const Gradfold__V1__CreateJob *message,
+                                  struct request *request, struct error *error)
 {
     static const Gradfold__V1__JobSpec absent = GRADFOLD__V1__JOB_SPEC__INIT;
     const Gradfold__V1__JobSpec *from = message->spec ? message->spec : &absent;
     struct node_spec *nodes = arena_alloc(arena, from->n_nodes * sizeof *nodes);
     if (!nodes)
-        return false;
+        return refuse_size(error);
     for (size_t i = 0; i < from->n_nodes; i++)
         translate_node(from->nodes[i], &nodes[i]);
     request->spec = (struct job_spec){
@@ -47,24 +52,47 @@ static bool translate_create(struct arena *arena, const Gradfold__V1__CreateJob 
     };
     request->event.kind = EVENT_CREATE_JOB;
     request->event.spec = &request->spec;
-    return true;
+    return CODE_OK;
 }
 
-static bool translate_push(struct arena *arena, const Gradfold__V1__Push *from, uint64_t body_bytes,
-                           struct request *request)
+static struct contribution translate_contribution(const Gradfold__V1__Contribution *from)
 {
-    struct contribution *contributions =
-        arena_alloc(arena, from->n_contributions * sizeof *contributions);
-    if (!contributions)
-        return false;
-    for (size_t i = 0; i < from->n_contributions; i++) {
+    return (struct contribution){
+        .node = from->has_node ? from->node : 0,
+        .dtype = from->has_dtype ? (int)from->dtype : 0,
+        .shape = from->shape,
+        .ndim = from->n_shape,
+    };
+}
+
+static struct tensor_place translate_place(const Gradfold__V1__Contribution *from,
+                                           const struct buffers *buffers)
+{
+    return (struct tensor_place){
+        .mapping = buffers ? buffers_find(buffers, from->buffer) : NULL,
+        .buffer = from->buffer,
+        .offset = from->has_offset ? from->offset : 0,
+    };
+}
+
+static enum code translate_push(struct arena *arena, const Gradfold__V1__Push *from,
+                                uint64_t body_bytes, const struct buffers *buffers,
+                                struct request *request, struct error *error)
+{
+    size_t n = from->n_contributions;
+    struct contribution *contributions = arena_alloc(arena, n * sizeof *contributions);
+    bool elsewhere = contributions && n > 0 && from->contributions[0]->has_buffer;
+    struct tensor_place *places = elsewhere ? arena_alloc(arena, n * sizeof *places) : NULL;
+    if (!contributions || (elsewhere && !places))
+        return refuse_size(error);
+    for (size_t i = 0; i < n; i++) {
         const Gradfold__V1__Contribution *c = from->contributions[i];
-        contributions[i] = (struct contribution){
-            .node = c->has_node ? c->node : 0,
-            .dtype = c->has_dtype ? (int)c->dtype : 0,
-            .shape = c->shape,
-            .ndim = c->n_shape,
-        };
+        if (elsewhere != (c->has_buffer != 0))
+            return error_set(error, CODE_INVALID_ARGUMENT,
+                             "either all tensors of a push lie in buffers, or none");
+        contributions[i] = translate_contribution(c);
+        if (elsewhere)
+            places[i] = translate_place(c, buffers);
     }
     request->push = (struct push_offer){
         .job = text(from->job),
@@ -78,13 +106,14 @@ static bool translate_push(struct arena *arena, const Gradfold__V1__Push *from, 
         .contributions = contributions,
         .n_contributions = from->n_contributions,
         .body_bytes = body_bytes,
+        .places = places,
     };
     request->event.kind = EVENT_PUSH;
     request->event.offer = &request->push;
-    return true;
+    return CODE_OK;
 }
 
-static void translate_pull(const Gradfold__V1__Pull *from, struct request *request)
+static void translate_pull(const Gradfold__V1__Pull *from, bool may_share, struct request *request)
 {
     request->pull = (struct pull_offer){
         .job = text(from->job),
@@ -93,6 +122,7 @@ static void translate_pull(const Gradfold__V1__Pull *from, struct request *reque
         .nodes = from->nodes,
         .n_nodes = from->n_nodes,
         .wait_ms = from->has_wait_ms ? from->wait_ms : 0,
+        .view = may_share && from->has_view && from->view,
     };
     request->event.kind = EVENT_PULL;
     request->event.ask = &request->pull;
@@ -116,15 +146,14 @@ static void translate_name(enum event_kind kind, const char *job, struct request
 }
 
 enum code request_translate(struct arena *arena, const Gradfold__V1__Request *message,
-                            uint64_t body_bytes, struct request *request, struct error *error)
+                            uint64_t body_bytes, const struct buffers *buffers,
+                            struct request *request, struct error *error)
 {
-    bool memory = true;
     memset(request, 0, sizeof *request);
     request->event.request_id = message->has_id ? message->id : 0;
     switch (message->op_case) {
     case GRADFOLD__V1__REQUEST__OP_CREATE_JOB:
-        memory = translate_create(arena, message->create_job, request);
-        break;
+        return translate_create(arena, message->create_job, request, error);
     case GRADFOLD__V1__REQUEST__OP_DESCRIBE_JOB:
         translate_name(EVENT_DESCRIBE_JOB, message->describe_job->job, request);
         break;
@@ -135,10 +164,9 @@ enum code request_translate(struct arena *arena, const Gradfold__V1__Request *me
         translate_name(EVENT_DELETE_JOB, message->delete_job->job, request);
         break;
     case GRADFOLD__V1__REQUEST__OP_PUSH:
-        memory = translate_push(arena, message->push, body_bytes, request);
-        break;
+        return translate_push(arena, message->push, body_bytes, buffers, request, error);
     case GRADFOLD__V1__REQUEST__OP_PULL:
-        translate_pull(message->pull, request);
+        translate_pull(message->pull, buffers != NULL, request);
         break;
     case GRADFOLD__V1__REQUEST__OP_CLOSE_ROUND:
         translate_close(message->close_round, request);
@@ -146,8 +174,5 @@ enum code request_translate(struct arena *arena, const Gradfold__V1__Request *me
     default:
         return error_set(error, CODE_INVALID_ARGUMENT, "the request has no op this server knows");
     }
-    if (!memory)
-        return error_set(error, CODE_RESOURCE_EXHAUSTED,
-                         "the request's header takes too much memory");
     return CODE_OK;
 }

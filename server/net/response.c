@@ -3,6 +3,8 @@
 #include "base/checked.h"
 #include "core/pull.h"
 #include "net/response_job.h"
+#include "net/socket.h"
+#include "net/views.h"
 
 /* -- Results: each returns false when the arena is exhausted -- */
 
@@ -105,8 +107,18 @@ static void describe_gradient(const struct gradient *from, Gradfold__V1__Gradien
     to->contributions = from->contributions;
 }
 
-static bool result_pull(struct arena *arena, const struct pull *pull, Gradfold__V1__Response *to,
-                        uint64_t *body_bytes)
+static void describe_showing(const struct showing *showing, Gradfold__V1__PullResult *to)
+{
+    to->has_segment = true;
+    to->segment = showing->segment->id;
+    to->has_segment_bytes = showing->fd != SOCKET_NO_FD;
+    to->segment_bytes = showing->segment->bytes;
+    to->n_retired = showing->n_retired;
+    to->retired = unconst_shape(showing->retired);
+}
+
+static bool result_pull(struct arena *arena, const struct pull *pull, const struct showing *showing,
+                        Gradfold__V1__Response *to, uint64_t *body_bytes)
 {
     Gradfold__V1__PullResult *r = arena_alloc(arena, sizeof *r);
     Gradfold__V1__Gradient *gradients = arena_alloc(arena, pull->n_nodes * sizeof *gradients);
@@ -119,9 +131,14 @@ static bool result_pull(struct arena *arena, const struct pull *pull, Gradfold__
         pull_gradient(pull, i, &gradient);
         describe_gradient(&gradient, &gradients[i]);
         list[i] = &gradients[i];
-        if (!checked_add(*body_bytes, gradient.node->bytes, body_bytes))
+        if (showing) {
+            gradients[i].has_offset = gradient.data != NULL;
+            gradients[i].offset = gradient.offset;
+        } else if (!checked_add(*body_bytes, gradient.node->bytes, body_bytes))
             return false;
     }
+    if (showing)
+        describe_showing(showing, r);
     r->has_round = true;
     r->round = pull->number;
     r->has_state = true;
@@ -134,7 +151,7 @@ static bool result_pull(struct arena *arena, const struct pull *pull, Gradfold__
 }
 
 static bool result(struct arena *arena, const struct core *core, const struct reply *reply,
-                   Gradfold__V1__Response *to, uint64_t *body_bytes)
+                   const struct showing *showing, Gradfold__V1__Response *to, uint64_t *body_bytes)
 {
     switch (reply->request) {
     case REQUEST_CREATE_JOB:
@@ -148,7 +165,7 @@ static bool result(struct arena *arena, const struct core *core, const struct re
     case REQUEST_PUSH:
         return result_push(arena, reply, to);
     case REQUEST_PULL:
-        return result_pull(arena, reply->pull, to, body_bytes);
+        return result_pull(arena, reply->pull, showing, to, body_bytes);
     case REQUEST_CLOSE_ROUND:
         return result_close(arena, reply, to);
     case REQUEST_HELLO:
@@ -173,14 +190,15 @@ static void begin(Gradfold__V1__Response *response, Gradfold__V1__Status *status
 }
 
 enum code response_build(struct arena *arena, const struct core *core, const struct reply *reply,
-                         Gradfold__V1__Response *response, uint64_t *body_bytes,
-                         struct error *error)
+                         const struct showing *showing, Gradfold__V1__Response *response,
+                         uint64_t *body_bytes, struct error *error)
 {
     Gradfold__V1__Status *status = arena_alloc(arena, sizeof *status);
     *body_bytes = 0;
     if (status) {
         begin(response, status, reply->request_id, reply->error.code, reply->error.message);
-        if (reply->error.code != CODE_OK || result(arena, core, reply, response, body_bytes))
+        if (reply->error.code != CODE_OK ||
+            result(arena, core, reply, showing, response, body_bytes))
             return CODE_OK;
     }
     return error_set(error, CODE_RESOURCE_EXHAUSTED, "the answer is too large");
@@ -191,18 +209,43 @@ void response_refuse(struct short_response *parts, uint64_t request_id, const st
     begin(&parts->response, &parts->status, request_id, error->code, error->message);
 }
 
-void response_hello(struct short_response *parts, uint64_t request_id, const char *version,
-                    uint64_t max_header_bytes, uint64_t max_body_bytes)
+void response_hello(struct short_response *parts, uint64_t request_id,
+                    const struct net_config *config)
 {
     begin(&parts->response, &parts->status, request_id, CODE_OK, "");
     gradfold__v1__hello_result__init(&parts->hello);
     parts->hello.has_protocol = true;
     parts->hello.protocol = 1;
-    parts->hello.server_version = unconst_text(version);
+    parts->hello.server_version = unconst_text(config->version);
     parts->hello.has_max_header_bytes = true;
-    parts->hello.max_header_bytes = max_header_bytes;
+    parts->hello.max_header_bytes = LIMIT_HEADER_BYTES;
     parts->hello.has_max_body_bytes = true;
-    parts->hello.max_body_bytes = max_body_bytes;
+    parts->hello.max_body_bytes = config->max_body_bytes;
+    parts->hello.unix_path = config->unix_path ? unconst_text(config->unix_path) : NULL;
+    parts->hello.has_instance = true;
+    parts->hello.instance = config->instance;
     parts->response.result_case = GRADFOLD__V1__RESPONSE__RESULT_HELLO;
     parts->response.hello = &parts->hello;
+}
+
+void response_shared(struct short_response *parts, uint64_t request_id,
+                     Gradfold__V1__Response__ResultCase which)
+{
+    begin(&parts->response, &parts->status, request_id, CODE_OK, "");
+    parts->response.result_case = which;
+    switch (which) {
+    case GRADFOLD__V1__RESPONSE__RESULT_ADD_BUFFER:
+        gradfold__v1__add_buffer_result__init(&parts->add_buffer);
+        parts->response.add_buffer = &parts->add_buffer;
+        break;
+    case GRADFOLD__V1__RESPONSE__RESULT_DROP_BUFFER:
+        gradfold__v1__drop_buffer_result__init(&parts->drop_buffer);
+        parts->response.drop_buffer = &parts->drop_buffer;
+        break;
+    default:
+        must(which == GRADFOLD__V1__RESPONSE__RESULT_END_VIEW);
+        gradfold__v1__end_view_result__init(&parts->end_view);
+        parts->response.end_view = &parts->end_view;
+        break;
+    }
 }

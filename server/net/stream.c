@@ -44,6 +44,7 @@ static unsigned char *room_for(struct connection *c, size_t *room)
 static void take(struct connection *c, const unsigned char *to, size_t n)
 {
     c->net->stats.bytes_in += n;
+    c->received += n;
     c->turn_bytes += n;
     c->read_ms = uv_now(c->net->loop);
     if (to == c->net->shared) {
@@ -56,12 +57,24 @@ static void take(struct connection *c, const unsigned char *to, size_t n)
     connection_tick(c);
 }
 
+/* Descriptors come with headers only. */
+static ssize_t read_to(struct connection *c, unsigned char *to, size_t room)
+{
+    int fd;
+    if (!c->sharing || to != c->net->shared)
+        return socket_read(&c->socket, to, room);
+    ssize_t n = socket_read_fd(&c->socket, to, room, &fd);
+    if (fd != SOCKET_NO_FD)
+        sharing_passed(c->sharing, fd, c->received, c->received + (uint64_t)n);
+    return n;
+}
+
 /* One read; false: there is no more for now. */
 static bool read_some(struct connection *c)
 {
     size_t room;
     unsigned char *to = room_for(c, &room);
-    ssize_t n = socket_read(&c->socket, to, room);
+    ssize_t n = read_to(c, to, room);
     if (n > 0)
         take(c, to, (size_t)n);
     else if (n != -EAGAIN)
@@ -108,19 +121,28 @@ void connection_shut(struct connection *c)
 
 /* -- Life -- */
 
-static void on_closed(uv_handle_t *handle)
+void connection_maybe_free(struct connection *c)
 {
-    struct connection *c = handle->data;
     struct net *net = c->net;
+    if (!c->gone || (c->sharing && c->sharing->working))
+        return;
     list_remove(&c->link);
     if (c->rejected)
         net->rejects--;
     else
         net->stats.connections_open--;
     frame_reader_free(&c->reader);
+    sharing_free(c->sharing);
     free(c->input.held);
     free(c);
     net_handle_closed(net);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct connection *c = handle->data;
+    c->gone = true;
+    connection_maybe_free(c);
 }
 
 void connection_free_later(struct connection *c)
@@ -149,7 +171,15 @@ struct connection *connection_new(struct net *net, int fd, enum socket_family fa
         close(fd);
         return NULL;
     }
+    if (family == SOCKET_UNIX)
+        c->sharing = sharing_new(c);
+    if (family == SOCKET_UNIX && !c->sharing) {
+        close(fd);
+        free(c);
+        return NULL;
+    }
     if (socket_open(&c->socket, net->loop, fd, family, on_ready) != 0) {
+        sharing_free(c->sharing);
         free(c);
         return NULL;
     }

@@ -134,6 +134,7 @@ static void set_machine_defaults(struct server_options *o, const struct machine 
     o->staging_bytes = quarter(machine);
     o->result_bytes = quarter(machine);
     o->accumulator_bytes = quarter(machine);
+    o->shared_bytes = 2 * quarter(machine);
     o->threads = machine->cpus < 1 ? 1 : machine->cpus > 1024 ? 1024 : machine->cpus;
 }
 

@@ -11,7 +11,8 @@
 
 enum {
     OPTIONS_LISTEN_MAX = 16,
-    OPTIONS_PATH_MAX = 1024, /* with its terminator */
+    OPTIONS_PATH_MAX = 1024,     /* with its terminator, too */
+    OPTIONS_UNIX_PATH_MAX = 108, /* what fits a socket's address, with its terminator */
     OPTIONS_TEXT_MAX = 16384,
 };
 
@@ -20,11 +21,14 @@ struct server_options {
     unsigned n_listen; /* 1 … */
     bool has_admin;
     struct address admin;
-    char port_file[OPTIONS_PATH_MAX]; /* "": none */
-    bool insecure;                    /* listening beyond loopback was allowed */
+    char unix_path[OPTIONS_UNIX_PATH_MAX]; /* "": none */
+    unsigned unix_mode;                    /* of the socket's file */
+    char port_file[OPTIONS_PATH_MAX];      /* "": none */
+    bool insecure;                         /* listening beyond loopback was allowed */
     uint64_t staging_bytes;
     uint64_t result_bytes;
     uint64_t accumulator_bytes;
+    uint64_t shared_bytes; /* that workers' registered buffers may have together */
     uint64_t max_body_bytes;
     uint64_t max_connections;
     uint64_t idle_ms;

@@ -53,6 +53,22 @@ static const char *apply_port_file(const struct option *option, const char *text
     return NULL;
 }
 
+static const char *apply_unix(const struct option *option, const char *text,
+                              struct server_options *o)
+{
+    size_t n = strlen(text);
+    if (n == 0 || n >= sizeof o->unix_path || strchr(text, '\n') != NULL)
+        return option->accepts;
+    memcpy(o->unix_path, text, n + 1);
+    return NULL;
+}
+
+static const char *apply_unix_mode(const struct option *option, const char *text,
+                                   struct server_options *o)
+{
+    return value_mode(text, &o->unix_mode) ? NULL : option->accepts;
+}
+
 static const char *apply_insecure(const struct option *option, const char *text,
                                   struct server_options *o)
 {
@@ -121,11 +137,23 @@ const struct option options_table[OPTIONS_COUNT] = {
      .help = "where HTTP is served: /healthz, /readyz, /metrics, /v1/jobs; off: nowhere",
      .fallback = "127.0.0.1:7434",
      .apply = apply_admin},
+    {.name = "unix",
+     .value = "PATH",
+     .accepts = "a path of 1 to 107 bytes, such as /run/gradfold/gradfold.sock",
+     .help = "also listen on a Unix socket, where workers of this host share memory with\n"
+             "the server instead of sending tensors",
+     .apply = apply_unix},
+    {.name = "unix-mode",
+     .value = "MODE",
+     .accepts = "an octal mode from 0 to 777, such as 660",
+     .help = "who may connect there: the mode of the socket's file",
+     .fallback = "660",
+     .apply = apply_unix_mode},
     {.name = "port-file",
      .value = "PATH",
      .accepts = "a path of 1 to 1023 bytes",
      .help = "write the addresses here when all are ready, a line each:\n"
-             "listen ADDR:PORT or admin ADDR:PORT",
+             "listen ADDR:PORT, admin ADDR:PORT or unix PATH",
      .apply = apply_port_file},
     {.name = "insecure",
      .accepts = "on or off",
@@ -151,6 +179,12 @@ const struct option options_table[OPTIONS_COUNT] = {
      .help = "memory for what was folded before its round closed\n"
              "[default: a quarter of the memory]",
      NUMBER(value_bytes, accumulator_bytes, BYTES_MIN, BYTES_MAX)},
+    {.name = "shared-bytes",
+     .value = "BYTES",
+     .accepts = ACCEPTS_BYTES,
+     .help = "memory that workers on the Unix socket may share with the server\n"
+             "[default: half of the memory]",
+     NUMBER(value_bytes, shared_bytes, BYTES_MIN, BYTES_MAX)},
     {.name = "max-body-bytes",
      .value = "BYTES",
      .accepts = "a number of bytes from 1 to 1024TiB, such as 2GiB (K, M, G, T, KiB ...)",

@@ -78,3 +78,17 @@ int value_word(const char *text, const char *const *words)
     }
     return -1;
 }
+
+bool value_mode(const char *text, unsigned *mode)
+{
+    size_t digits = strspn(text, "01234567");
+    unsigned value = 0;
+    if (digits == 0 || digits > 4 || text[digits] != '\0')
+        return false;
+    for (size_t i = 0; i < digits; i++)
+        value = value * 8 + (unsigned)(text[i] - '0');
+    if (value > 0777)
+        return false;
+    *mode = value;
+    return true;
+}

@@ -21,3 +21,6 @@ bool value_switch(const char *text, bool *on);
 
 /* The index of text among the words, of which NULL is the end; -1: none of them. */
 int value_word(const char *text, const char *const *words);
+
+/* Octal digits, 0 to 777: of a file. */
+bool value_mode(const char *text, unsigned *mode);

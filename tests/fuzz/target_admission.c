@@ -134,7 +134,7 @@ static void ask(struct story *s, struct peer *peer, const Gradfold__V1__Request 
 {
     struct request request;
     struct error error;
-    if (request_translate(&s->arena, message, record->prefix.body_bytes, &request, &error))
+    if (request_translate(&s->arena, message, record->prefix.body_bytes, NULL, &request, &error))
         return;
     if (request.event.kind != EVENT_PUSH && record->prefix.body_bytes > 0)
         return;

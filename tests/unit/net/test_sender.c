@@ -228,7 +228,8 @@ static void a_write_without_progress_is_stalled(void **state)
     assert_true(sender_stalled(&f->sender, now + 2000, 1000));
     f->sender.moved_ms = now - 2000;
     assert_true(sender_stalled(&f->sender, now, 1000));
-    assert_true(recv(f->peer, buffer, sizeof buffer, MSG_DONTWAIT) > 0);
+    while (recv(f->peer, buffer, sizeof buffer, MSG_DONTWAIT) > 0)
+        ;
     turn(f);
     assert_false(sender_stalled(&f->sender, now, 1000));
 }

@@ -51,7 +51,7 @@ static int teardown(void **state)
 
 static enum code translate(struct fixture *f, uint64_t body_bytes)
 {
-    return request_translate(&f->arena, &f->message, body_bytes, &f->request, &f->error);
+    return request_translate(&f->arena, &f->message, body_bytes, NULL, &f->request, &f->error);
 }
 
 /* The reply that the core gives to the request. */
@@ -69,7 +69,7 @@ static const struct reply *ask(struct fixture *f)
 static void build(struct fixture *f, const struct reply *reply)
 {
     assert_int_equal(
-        response_build(&f->arena, f->core, reply, &f->response, &f->body_bytes, &f->error),
+        response_build(&f->arena, f->core, reply, NULL, &f->response, &f->body_bytes, &f->error),
         CODE_OK);
     assert_int_equal(f->response.id, 7);
 }

@@ -73,19 +73,22 @@ static void every_option_can_be_given(void **state)
     struct fixture f;
     fixture_init(&f);
     assert_int_equal(READ(&f, "--listen", "10.0.0.1:1", "--listen=[::1]:0", "--admin",
-                          "localhost:0", "--port-file", "ports", "--insecure", "--staging-bytes",
-                          "64MiB", "--result-bytes=65M", "--accumulator-bytes", "66M",
-                          "--max-body-bytes", "1G", "--max-connections", "7", "--idle-timeout",
-                          "1500ms", "--threads", "3", "--kernels", "avx2", "--log-level", "debug",
-                          "--log-format", "json"),
+                          "localhost:0", "--unix", "/run/g", "--unix-mode", "0700", "--port-file",
+                          "ports", "--insecure", "--staging-bytes", "64MiB", "--shared-bytes=63M",
+                          "--result-bytes=65M", "--accumulator-bytes", "66M", "--max-body-bytes",
+                          "1G", "--max-connections", "7", "--idle-timeout", "1500ms", "--threads",
+                          "3", "--kernels", "avx2", "--log-level", "debug", "--log-format", "json"),
                      OPTIONS_RUN);
     const struct server_options *o = &f.options;
     assert_int_equal(o->n_listen, 2);
     assert_string_equal(o->listen[0].text, "10.0.0.1:1");
     assert_string_equal(o->listen[1].text, "[::1]:0");
     assert_string_equal(o->admin.text, "127.0.0.1:0");
+    assert_string_equal(o->unix_path, "/run/g");
+    assert_int_equal(o->unix_mode, 0700);
     assert_string_equal(o->port_file, "ports");
     assert_true(o->insecure);
+    assert_int_equal(o->shared_bytes, 63 << 20);
     assert_int_equal(o->staging_bytes, 64 << 20);
     assert_int_equal(o->result_bytes, 65 << 20);
     assert_int_equal(o->accumulator_bytes, 66 << 20);
@@ -103,6 +106,9 @@ static void every_variable_stands_in_for_its_option(void **state)
     (void)state;
     static const char *const variables[] = {"GRADFOLDD_LISTEN=10.0.0.1:1,[::1]:0",
                                             "GRADFOLDD_ADMIN=off",
+                                            "GRADFOLDD_UNIX=g",
+                                            "GRADFOLDD_UNIX_MODE=606",
+                                            "GRADFOLDD_SHARED_BYTES=1T",
                                             "GRADFOLDD_PORT_FILE=ports",
                                             "GRADFOLDD_INSECURE=1",
                                             "GRADFOLDD_STAGING_BYTES=64MiB",
@@ -126,6 +132,9 @@ static void every_variable_stands_in_for_its_option(void **state)
     assert_int_equal(o->n_listen, 2);
     assert_string_equal(o->listen[1].text, "[::1]:0");
     assert_false(o->has_admin);
+    assert_string_equal(o->unix_path, "g");
+    assert_int_equal(o->unix_mode, 0606);
+    assert_int_equal(o->shared_bytes, UINT64_C(1) << 40);
     assert_string_equal(o->port_file, "ports");
     assert_true(o->insecure);
     assert_int_equal(o->staging_bytes + o->result_bytes + o->accumulator_bytes, 195 << 20);

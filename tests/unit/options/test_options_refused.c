@@ -96,6 +96,12 @@ static void words_that_are_none(void **state)
     memset(path, 'p', sizeof path - 1);
     path[sizeof path - 1] = '\0';
     REFUSED("1 to 1023 bytes", "--port-file", path);
+    path[108] = '\0';
+    REFUSED("1 to 107 bytes", "--unix", path);
+    REFUSED("1 to 107 bytes", "--unix", "");
+    REFUSED("1 to 107 bytes", "--unix", "two\nlines");
+    REFUSED("an octal mode from 0 to 777", "--unix-mode", "1000");
+    REFUSED("an octal mode from 0 to 777", "--unix-mode", "680");
 }
 
 static void addresses_that_are_none(void **state)

@@ -91,6 +91,20 @@ static void switches_and_words(void **state)
     assert_int_equal(value_word("", words), -1);
 }
 
+static void modes_are_octal(void **state)
+{
+    (void)state;
+    unsigned mode = 1;
+    assert_true(value_mode("0", &mode) && mode == 0);
+    assert_true(value_mode("660", &mode) && mode == 0660);
+    assert_true(value_mode("0777", &mode) && mode == 0777);
+    static const char *const nonsense[] = {"", "8", "1000", "07777", "0x7", "-1", "660 ", "u=rw"};
+    for (size_t i = 0; i < sizeof nonsense / sizeof *nonsense; i++)
+        if (value_mode(nonsense[i], &mode))
+            fail_msg("\"%s\"", nonsense[i]);
+    assert_int_equal(mode, 0777);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -98,6 +112,7 @@ int main(void)
         cmocka_unit_test(bytes_take_suffixes_of_1024),
         cmocka_unit_test(durations_need_their_unit),
         cmocka_unit_test(switches_and_words),
+        cmocka_unit_test(modes_are_octal),
     };
     return cmocka_run_group_tests_name("value", tests, NULL, NULL);
 }
