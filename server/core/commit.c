@@ -111,6 +111,8 @@ static enum code decide(const struct intake *intake, struct round **round,
 void push_commit(struct core *core, struct update *update, struct round *round, struct push *push,
                  uint64_t now_ms)
 {
+    sources_free(push->sources, push->n_sources); /* nobody looks there any more */
+    push->sources = NULL;
     struct key *key = keys_insert(&round->keys, push->worker, push->sequence);
     key->print = push->print;
     key->ignored = push->ignored;

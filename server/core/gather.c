@@ -175,11 +175,9 @@ static bool is_as_it_was(const struct batch *trial)
            round->pushes == trial->pushes;
 }
 
-/* The tensors are in the results: the worker's memory is its own again. */
-static void let_go(struct core *core, struct push *push)
+/* The tensors are in the results: what is left of the push takes memory without asking for it. */
+static void charge(struct core *core, struct push *push)
 {
-    sources_free(push->sources, push->n_sources);
-    push->sources = NULL;
     push->in_place = true;
     pool_charge(core->staging, push->own_bytes);
     push->granted = true;
@@ -191,7 +189,7 @@ static void commit_all(struct core *core, struct update *update, struct batch *t
     list_each (wait, &trial->gathered) {
         struct intake *intake = list_entry(wait, struct intake, wait);
         struct push *push = intake_take(core, list_entry(intake, struct peer, intake));
-        let_go(core, push);
+        charge(core, push);
         push_commit(core, update, trial->round, push, now_ms);
     }
 }

@@ -55,7 +55,6 @@ struct job {
     struct list rounds;  /* struct round, ascending: retained, closing, and last the open one */
     struct list intakes; /* pushes that are waiting for memory or whose body is on its way */
     struct list spare;   /* struct results, for rounds to come */
-    unsigned n_results;  /* spare and in use, that count against the budget */
     bool deleted;
     unsigned refs; /* the core, intakes, batches in flight, pulls being sent */
 };

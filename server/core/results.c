@@ -32,7 +32,6 @@ static bool in_segment(const struct core *core, const struct job *job)
 static void charge(struct core *core, struct results *r)
 {
     pool_charge(core->results, pool_cost(r->bytes));
-    r->job->n_results++;
     r->charged = true;
 }
 
@@ -41,16 +40,14 @@ static void discharge(struct core *core, struct results *r)
     if (!r->charged)
         return;
     pool_discharge(core->results, pool_cost(r->bytes));
-    r->job->n_results--;
     r->charged = false;
 }
 
 static void take_segment(struct core *core, struct results *r)
 {
-    if (!pool_fits(core->results, r->bytes))
-        return;
     uint64_t id = core->segments_made + 1;
-    r->segment = segment_new(id, r->bytes + COLOURS * COLOUR_STEP);
+    if (pool_fits(core->results, r->bytes))
+        r->segment = segment_new(id, r->bytes + COLOURS * COLOUR_STEP);
     if (r->segment == NULL)
         return;
     core->segments_made = id;
@@ -81,6 +78,16 @@ static struct results *take_spare(struct job *job)
     return r;
 }
 
+/* What is spare is nobody's when it is needed. */
+static void make_room(struct core *core, uint64_t bytes)
+{
+    list_each (link, &core->jobs) {
+        if (pool_fits(core->results, bytes))
+            return;
+        results_free_spare(core, list_entry(link, struct job, link));
+    }
+}
+
 struct results *results_new(struct core *core, struct job *job)
 {
     struct results *r = take_spare(job);
@@ -92,6 +99,7 @@ struct results *results_new(struct core *core, struct job *job)
         r->job = job;
         r->bytes = job->grads_bytes;
         r->contributions = calloc(job->tape.size, sizeof *r->contributions);
+        make_room(core, r->bytes);
         if (in_segment(core, job))
             take_segment(core, r);
         else
@@ -111,18 +119,15 @@ void results_ref(struct results *results)
         results->refs++;
 }
 
-/* Is the segment worth keeping? Those that left the budget may come back while their job has not
- * as many as it reserved. */
+/* Is it worth keeping, and is there room? */
 static bool keep(struct core *core, struct results *r)
 {
-    const struct job *job = r->job;
-    if (r->segment == NULL || r->tainted || job->deleted)
+    if (r->segment == NULL || r->tainted || r->job->deleted)
         return false;
-    if (r->charged)
-        return job->n_results <= results_reserved(job);
-    if (job->n_results >= results_reserved(job) || !pool_fits(core->results, r->bytes))
+    if (!r->charged && !pool_fits(core->results, r->bytes))
         return false;
-    charge(core, r);
+    if (!r->charged)
+        charge(core, r);
     return true;
 }
 

@@ -1,9 +1,8 @@
 /* A round's dense array: one buffer, nodes at tape.nodes[i].offset. It outlives its round while
  * replies that read from it are on their way, or clients look at it.
  *
- * Large ones are segments when the server shares memory. These stay with their job, which has
- * reserved their memory anyway (jobs.c): the next rounds lie in the same few segments, which the
- * clients have mapped already.
+ * Large ones are segments when the server shares memory. These stay with their job while there is
+ * room: the next rounds lie in the same few segments, which the clients have mapped already.
  *
  * A view is a segment lent to a client for as long as it likes. So that this stalls nobody, what
  * views hold when their round is retired leaves the budget of results, and the next round gets
@@ -46,5 +45,5 @@ void results_take_back(struct core *core, struct results *results, bool lost);
  * where nodes complete early, also of the round behind it. */
 unsigned results_reserved(const struct job *job);
 
-/* Frees those that no round uses. */
+/* Frees those that are kept for rounds to come. */
 void results_free_spare(struct core *core, struct job *job);

@@ -59,7 +59,11 @@ static struct pull *keep_reply(struct rig *rig, const struct reply *reply)
         copy_sums(r, reply->pull);
     else
         return NULL;
-    return reply->pull;
+    if (!rig->hold_views || pull_segment(reply->pull) == NULL)
+        return reply->pull;
+    must(rig->n_viewed < RIG_VIEWS);
+    rig->viewed[rig->n_viewed++] = reply->pull;
+    return NULL;
 }
 
 enum {
@@ -221,6 +225,21 @@ void rig_body(struct rig *rig, int p, const void *bytes)
     rig_step(rig, (struct event){.kind = EVENT_BODY_COMPLETE, .peer = &rig->peers[p]});
 }
 
+void rig_copy(struct rig *rig, int p)
+{
+    must(rig->peers[p].intake.state == INTAKE_GRANTED);
+    while (body_copy(&rig->peers[p].intake))
+        ;
+    rig_step(rig, (struct event){.kind = EVENT_BODY_COMPLETE, .peer = &rig->peers[p]});
+}
+
+void rig_end_view(struct rig *rig, size_t i, enum event_kind how)
+{
+    must(i < rig->n_viewed);
+    rig_step(rig, (struct event){.kind = how, .pull = rig->viewed[i]});
+    rig->viewed[i] = rig->viewed[--rig->n_viewed];
+}
+
 void rig_push(struct rig *rig, int p, const struct push_offer *offer, const void *bytes)
 {
     rig_offer(rig, p, offer);
@@ -250,5 +269,7 @@ void rig_free(struct rig *rig)
         rig_forget(rig);
         rig_lose(rig, p);
     }
+    while (rig->n_viewed > 0)
+        rig_end_view(rig, 0, EVENT_SENT);
     core_free(rig->core);
 }

@@ -10,7 +10,8 @@
 
 enum {
     RIG_PEERS = 16,
-    RIG_REPLIES = 64
+    RIG_REPLIES = 64,
+    RIG_VIEWS = 32,
 };
 
 /* A reply as a test looks at it: the pull's sums copied out. */
@@ -36,11 +37,14 @@ struct rig {
     uint64_t wake_at_ms;
     bool hold_folds;   /* keep fold tasks until rig_run_folds() */
     bool hold_persist; /* keep commits until rig_run_persists() */
+    bool hold_views;   /* keep views: they are rig->viewed */
     struct list folds; /* struct fold_task.action */
     struct list persists;
     struct rig_reply replies[RIG_REPLIES];
     size_t n_replies;
     size_t n_granted;
+    struct pull *viewed[RIG_VIEWS];
+    size_t n_viewed;
     uint64_t rounds_closed;
     uint64_t next_id;
 };
@@ -70,7 +74,12 @@ void rig_close(struct rig *rig, int p, const char *job, uint64_t round);
 void rig_offer(struct rig *rig, int p, const struct push_offer *offer);
 /* Fills the granted staging of peer p and completes the body. */
 void rig_body(struct rig *rig, int p, const void *bytes);
+/* The same of a push whose tensors lie in shared memory. */
+void rig_copy(struct rig *rig, int p);
 /* rig_offer, and rig_body when staging was granted. */
 void rig_push(struct rig *rig, int p, const struct push_offer *offer, const void *bytes);
 void rig_pull(struct rig *rig, int p, const struct pull_offer *ask);
 void rig_lose(struct rig *rig, int p);
+
+/* Ends the i-th of the views that are held, or loses it. */
+void rig_end_view(struct rig *rig, size_t i, enum event_kind how);
