@@ -18,7 +18,7 @@
 #include "text.h"
 #include "value.h"
 
-static const char *const transports[] = {"tcp", "unix", NULL};
+static const char *const transports[] = {"tcp", "unix", "shm", NULL};
 static const char *const dtypes[] = {"f32", "f64", "f16", "bf16", "i32", "i64", NULL};
 
 const struct option bench_options[] = {
@@ -76,7 +76,8 @@ const struct option bench_options[] = {
      .kind = OPTION_WORD,
      .words = transports,
      .fallback = "tcp",
-     .help = "how gradients travel: tcp, or unix (a Unix socket)"},
+     .help = "how gradients travel: tcp; unix, a Unix socket; or shm, memory that is\n"
+             "shared with a server on the same host"},
     {.name = "server",
      .letter = 's',
      .value = "ADDRESS",

@@ -1,5 +1,5 @@
 /* One worker: a connection, a gradient full of ones, and room for the sum, which must be full of
- * the number of workers. */
+ * the number of workers. With shared memory the gradient lies in a buffer, and the sum is a view. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,8 +15,10 @@ struct worker {
     gf_client *client;
     char job[64];
     uint64_t bytes;
-    char *gradient; /* bytes, as is sum */
-    char *sum;
+    gf_buffer *buffer; /* of the gradient; NULL: it is our own memory */
+    char *gradient;    /* bytes, as is sum */
+    char *sum;         /* NULL: views are shown instead */
+    gf_view *view;     /* of the last pull; NULL: none */
     gf_tensor *tensors;
     uint64_t *elements; /* of each node: its shape */
     gf_gradient *gradients;
@@ -106,24 +108,46 @@ static char *touched(uint64_t bytes)
 
 static void release(struct worker *w)
 {
-    free(w->gradient);
+    if (w->buffer == NULL)
+        free(w->gradient);
+    gf_buffer_free(w->buffer);
     free(w->sum);
     free(w->tensors);
     free(w->elements);
     free(w->gradients);
+    w->buffer = NULL;
+    w->gradient = w->sum = NULL;
+    w->tensors = NULL;
+    w->elements = NULL;
+    w->gradients = NULL;
 }
 
-static bool allocate(struct worker *w, uint64_t bytes)
+/* Where the gradient lies, and the sum. */
+static bool allocate_memory(struct worker *w)
+{
+    if (w->bench->transport == BENCH_SHM) {
+        gf_code code = gf_buffer_new(w->client, w->bytes, &w->buffer, &w->answer.error);
+        if (code != GF_OK)
+            return fail(w, "memory", code, NULL);
+        w->gradient = gf_buffer_data(w->buffer);
+        w->sum = NULL;
+        return true;
+    }
+    w->gradient = touched(w->bytes);
+    w->sum = touched(w->bytes);
+    return (w->gradient != NULL && w->sum != NULL) ||
+           fail(w, "memory", GF_CLIENT_NO_MEMORY, "no room for the gradient and the sum");
+}
+
+static bool allocate(struct worker *w)
 {
     release(w);
-    w->gradient = touched(bytes);
-    w->sum = touched(bytes);
     w->tensors = calloc(w->bench->nodes, sizeof *w->tensors);
     w->elements = calloc(w->bench->nodes, sizeof *w->elements);
     w->gradients = calloc(w->bench->nodes, sizeof *w->gradients);
-    return (w->gradient != NULL && w->sum != NULL && w->tensors != NULL && w->elements != NULL &&
-            w->gradients != NULL) ||
-           fail(w, "memory", GF_CLIENT_NO_MEMORY, "no room for the gradient and the sum");
+    if (w->tensors == NULL || w->elements == NULL || w->gradients == NULL)
+        return fail(w, "memory", GF_CLIENT_NO_MEMORY, "no room for the tensors");
+    return allocate_memory(w);
 }
 
 static void fill(struct worker *w)
@@ -139,7 +163,7 @@ static bool prepare(struct worker *w, const struct bench_order *order)
 {
     memcpy(w->job, order->job, sizeof w->job);
     w->bytes = order->bytes;
-    if (!allocate(w, order->bytes))
+    if (!allocate(w))
         return false;
     fill(w);
     uint64_t at = 0;
@@ -151,8 +175,10 @@ static bool prepare(struct worker *w, const struct bench_order *order)
                                     .shape = &w->elements[i],
                                     .ndim = 1,
                                     .data = w->gradient + at};
-        w->gradients[i] =
-            (gf_gradient){.node = i, .dtype = w->bench->dtype, .data = w->sum + at, .bytes = bytes};
+        w->gradients[i] = (gf_gradient){.node = i,
+                                        .dtype = w->bench->dtype,
+                                        .data = w->sum == NULL ? NULL : w->sum + at,
+                                        .bytes = bytes};
         at += bytes;
     }
     return true;
@@ -160,9 +186,8 @@ static bool prepare(struct worker *w, const struct bench_order *order)
 
 /* -- Operations -- */
 
-static bool operate(struct worker *w, const struct bench_order *order)
+static gf_code call(struct worker *w, const struct bench_order *order)
 {
-    static const char *const names[BENCH_OPS] = {"push", "pull", "round"};
     const gf_push_args push = {.size = sizeof push,
                                .job = w->job,
                                .round = order->round,
@@ -174,20 +199,44 @@ static bool operate(struct worker *w, const struct bench_order *order)
                                .job = w->job,
                                .round = order->round,
                                .gradients = w->gradients,
-                               .n_gradients = w->bench->nodes};
-    gf_code code;
+                               .n_gradients = w->bench->nodes,
+                               .view = w->bench->transport == BENCH_SHM};
     gf_error *error = &w->answer.error;
+    gf_pull_result pulled = {.view = NULL};
+    gf_code code;
     w->answer.begin_ns = now_ns();
     if (order->op == BENCH_PUSH)
         code = gf_push(w->client, &push, NULL, error);
     else if (order->op == BENCH_PULL)
-        code = gf_pull(w->client, &pull, NULL, error);
+        code = gf_pull(w->client, &pull, &pulled, error);
     else
-        code = gf_push_pull(w->client, &push, &pull, NULL, NULL, error);
+        code = gf_push_pull(w->client, &push, &pull, NULL, &pulled, error);
     w->answer.end_ns = now_ns();
+    w->view = pulled.view;
+    return code;
+}
+
+static bool operate(struct worker *w, const struct bench_order *order)
+{
+    static const char *const names[BENCH_OPS] = {"push", "pull", "round"};
+    gf_code code = call(w, order);
+    bool done = code == GF_OK || fail(w, names[order->op], code, NULL);
+    done = done && (order->op == BENCH_PUSH || verify(w, order->verify));
+    gf_view_free(w->view);
+    w->view = NULL;
+    return done;
+}
+
+/* What shares no memory would be measured as if it did. */
+static bool need_shared_memory(struct worker *w)
+{
+    gf_server_info info;
+    gf_code code = gf_ping(w->client, GF_DEFAULT_TIMEOUT, &info, &w->answer.error);
     if (code != GF_OK)
-        return fail(w, names[order->op], code, NULL);
-    return order->op == BENCH_PUSH || verify(w, order->verify);
+        return fail(w, "ping", code, NULL);
+    return info.shared_memory ||
+           fail(w, "connect", GF_CLIENT_SYSTEM,
+                "the server shares no memory with us: is it on this host, with --unix?");
 }
 
 static bool join(struct worker *w)
@@ -195,9 +244,11 @@ static bool join(struct worker *w)
     const gf_options options = {.size = sizeof options,
                                 .call_timeout_ms = w->bench->timeout_ms,
                                 .name = "gradfold bench",
-                                .no_shared_memory = true};
+                                .no_shared_memory = w->bench->transport != BENCH_SHM};
     gf_code code = gf_connect(w->bench->address, &options, &w->client, &w->answer.error);
-    return code == GF_OK || fail(w, "connect", code, NULL);
+    if (code != GF_OK)
+        return fail(w, "connect", code, NULL);
+    return w->bench->transport != BENCH_SHM || need_shared_memory(w);
 }
 
 void bench_worker_run(const struct bench *bench, uint32_t worker, int channel)
