@@ -45,10 +45,11 @@ class ServerCase(unittest.TestCase):
 
     OPTIONS = ()
     LISTEN = ("127.0.0.1:0",)
+    UNIX = False  # True: on a Unix socket, too
 
     @classmethod
     def setUpClass(cls):
-        cls.server = Server(*cls.OPTIONS, listen=cls.LISTEN).start()
+        cls.server = Server(*cls.OPTIONS, listen=cls.LISTEN, unix=cls.UNIX).start()
 
     @classmethod
     def tearDownClass(cls):

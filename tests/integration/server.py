@@ -38,17 +38,20 @@ def parse_address(text):
 class Server:
     """`with Server("--threads", "2") as server:` starts one; leaving stops and checks it."""
 
-    def __init__(self, *options, listen=("127.0.0.1:0",), preexec=None, environment=None):
+    def __init__(self, *options, listen=("127.0.0.1:0",), unix=False, preexec=None,
+                 environment=None):
         self.folder = tempfile.TemporaryDirectory(prefix="gradfold-")
         self.port_file = os.path.join(self.folder.name, "ports")
         self.log_path = os.path.join(self.folder.name, "log")
         self.command = [binary(), "--admin", "127.0.0.1:0", "--port-file", self.port_file]
         for address in listen:
             self.command += ["--listen", address]
+        if unix:
+            self.command += ["--unix", os.path.join(self.folder.name, "socket")]
         self.command += options
         self.preexec, self.environment = preexec, environment
         self.process, self.stopping, self.finished = None, False, False
-        self.listeners, self.admin = [], None
+        self.listeners, self.admin, self.unix = [], None, None
 
     def start(self):
         with open(self.log_path, "wb") as log:
@@ -77,6 +80,7 @@ class Server:
             return False
         found = [line.split() for line in lines]
         self.listeners = [parse_address(a) for kind, a in found if kind == "listen"]
+        self.unix = next((a for kind, a in found if kind == "unix"), None)
         self.admin = next((parse_address(a) for kind, a in found if kind == "admin"), None)
         return self.listeners and self.admin
 
@@ -96,6 +100,12 @@ class Server:
         url = f"http://{self.admin[0]}:{self.admin[1]}{path}"
         with urllib.request.urlopen(url, timeout=timeout) as answer:
             return answer.read().decode()
+
+    def held(self):
+        """What may leak: how many descriptors and shared mappings the process has."""
+        with open(f"/proc/{self.process.pid}/maps", encoding="ascii") as file:
+            mappings = sum("/memfd:" in line for line in file)
+        return len(os.listdir(f"/proc/{self.process.pid}/fd")), mappings
 
     def memory_bytes(self):
         """Resident memory of the process."""

@@ -47,11 +47,13 @@ retain_rounds=9 uint32 (2)
 RoundStatus: round=1 uint64, state=2 enum, final_workers=3 packed uint32, pushes=4 uint64, \
 bytes=5 uint64, age_ms=6 uint64
 JobStatus: spec=1 JobSpec, rounds=2 repeated RoundStatus
-Contribution: node=1 uint64, dtype=2 enum, shape=3 packed uint64
-Gradient: node=1 uint64, dtype=2 enum, shape=3 packed uint64, contributions=4 uint32
+Contribution: node=1 uint64, dtype=2 enum, shape=3 packed uint64, buffer=16 uint64, \
+offset=17 uint64
+Gradient: node=1 uint64, dtype=2 enum, shape=3 packed uint64, contributions=4 uint32, \
+offset=16 uint64
 Hello: protocol=1 uint32, client=2 string, token=3 string
 HelloResult: protocol=1 uint32, server_version=2 string, max_header_bytes=3 uint64, \
-max_body_bytes=4 uint64
+max_body_bytes=4 uint64, unix_path=16 string, instance=17 fixed64
 CreateJob: spec=1 JobSpec
 CreateJobResult: job=1 JobStatus, created=2 bool
 DescribeJob: job=1 string
@@ -63,16 +65,25 @@ DeleteJobResult:
 Push: job=1 string, round=2 uint64, worker=3 uint32, sequence=4 uint64, final=5 bool, \
 body_checksum=6 fixed64, contributions=7 repeated Contribution
 PushResult: verdict=1 enum, round=2 uint64, ignored=3 uint32
-Pull: job=1 string, round=2 uint64, nodes=3 packed uint64, wait_ms=4 uint64
-PullResult: round=1 uint64, state=2 enum, gradients=3 repeated Gradient
+Pull: job=1 string, round=2 uint64, nodes=3 packed uint64, wait_ms=4 uint64, view=16 bool
+PullResult: round=1 uint64, state=2 enum, gradients=3 repeated Gradient, segment=16 uint64, \
+segment_bytes=17 uint64, retired=18 packed uint64
 CloseRound: job=1 string, round=2 uint64
 CloseRoundResult: round=1 RoundStatus
+AddBuffer: buffer=1 uint64, bytes=2 uint64
+AddBufferResult:
+DropBuffer: buffer=1 uint64
+DropBufferResult:
+EndView: pull=1 uint64
+EndViewResult:
 Status: code=1 enum, message=2 string
 Request: id=1 uint64, hello=2 Hello, create_job=3 CreateJob, describe_job=4 DescribeJob, \
-list_jobs=5 ListJobs, delete_job=6 DeleteJob, push=7 Push, pull=8 Pull, close_round=9 CloseRound
+list_jobs=5 ListJobs, delete_job=6 DeleteJob, push=7 Push, pull=8 Pull, close_round=9 CloseRound, \
+add_buffer=16 AddBuffer, drop_buffer=17 DropBuffer, end_view=18 EndView
 Response: id=1 uint64, status=2 Status, hello=3 HelloResult, create_job=4 CreateJobResult, \
 describe_job=5 DescribeJobResult, list_jobs=6 ListJobsResult, delete_job=7 DeleteJobResult, \
-push=8 PushResult, pull=9 PullResult, close_round=10 CloseRoundResult
+push=8 PushResult, pull=9 PullResult, close_round=10 CloseRoundResult, \
+add_buffer=16 AddBufferResult, drop_buffer=17 DropBufferResult, end_view=18 EndViewResult
 """
 )
 OPS = {
@@ -84,6 +95,9 @@ OPS = {
     "push": "Push",
     "pull": "Pull",
     "close_round": "CloseRound",
+    "add_buffer": "AddBuffer",
+    "drop_buffer": "DropBuffer",
+    "end_view": "EndView",
 }
 
 SCALE = max(1.0, float(os.environ.get("GRADFOLD_TEST_SCALE", "1")))
@@ -140,7 +154,8 @@ class Reply:
         codes_seen.setdefault(self.code, where[0])
 
     def _check_body(self):
-        gradients = self.result.gradients if self.op == "pull" else []
+        has_body = self.op == "pull" and not self.result.has("segment")
+        gradients = self.result.gradients if has_body else []
         want = sum(ITEM_BYTES[g.dtype] * elements(g.shape) for g in gradients)
         if want != len(self.body):
             raise DecodeError(f"a body of {len(self.body)} bytes where the header lists {want}")
@@ -150,13 +165,19 @@ class Reply:
 
 
 class Connection:
-    """A blocking connection. Every wait has a deadline: TimeoutError, never a hang."""
+    """A blocking connection. Every wait has a deadline: TimeoutError, never a hang.
+
+    The address is (host, port), or the path of a Unix socket; there, `passed` collects the
+    descriptors that come."""
 
     def __init__(self, address, deadline=DEADLINE):
+        self.unix = isinstance(address, str)
+        self.passed = []
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        self.sock = socket.socket(family, socket.SOCK_STREAM)
+        self.sock = socket.socket(socket.AF_UNIX if self.unix else family, socket.SOCK_STREAM)
         self.sock.settimeout(deadline)
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if not self.unix:
+            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             self.sock.connect(address)
         except OSError:
@@ -167,6 +188,8 @@ class Connection:
 
     def close(self):
         self.sock.close()
+        while self.passed:
+            os.close(self.passed.pop())
 
     def reset(self):
         """Closes with RST instead of FIN."""
@@ -180,11 +203,15 @@ class Connection:
         self.next_id += 1
         return self.next_id - 1
 
-    def send(self, op, message=None, body=b"", **fields):
-        """Sends one request whole, and returns its id."""
+    def send(self, op, message=None, body=b"", fds=(), **fields):
+        """Sends one request whole, descriptors with its first byte, and returns its id."""
         id = self.take_id()
         header = request_header(op, id, message, **fields)
-        if len(body) < 65536:
+        if fds:
+            whole = frame(header, body)
+            sent = socket.send_fds(self.sock, [whole], list(fds))
+            self.sock.sendall(whole[sent:])
+        elif len(body) < 65536:
             self.sock.sendall(frame(header, body))
         else:
             self.sock.sendall(PREFIX.pack(MAGIC, len(header), len(body)) + header)
@@ -195,11 +222,21 @@ class Connection:
         data = bytearray(size)
         view, got = memoryview(data), 0
         while got < size:
-            count = self.sock.recv_into(view[got:])
+            count = self.receive_into(view[got:])
             if count == 0:
                 raise EOFError(f"connection closed after {got} of {size} bytes")
             got += count
         return data
+
+    def receive_into(self, view):
+        if not self.unix:
+            return self.sock.recv_into(view)
+        data, fds, flags, _ = socket.recv_fds(self.sock, len(view), 16)
+        self.passed += fds
+        if flags & socket.MSG_CTRUNC:
+            raise DecodeError("more descriptors than there is room for")
+        view[: len(data)] = data
+        return len(data)
 
     def receive(self):
         """The next response in the order of arrival."""
@@ -218,8 +255,8 @@ class Connection:
             self.kept[reply.id] = reply
         return self.kept.pop(id)
 
-    def call(self, op, message=None, body=b"", **fields):
-        return self.wait(self.send(op, message, body, **fields))
+    def call(self, op, message=None, body=b"", fds=(), **fields):
+        return self.wait(self.send(op, message, body, fds, **fields))
 
     def quiet(self, seconds):
         """True when nothing arrives (neither a byte nor the end) for so long."""

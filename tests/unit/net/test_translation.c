@@ -29,7 +29,11 @@ struct fixture {
 static int setup(void **state)
 {
     static struct fixture f;
-    struct core_config config = {1 << 22, 1 << 22, 1 << 22, 1 << 20, 1};
+    struct core_config config = {.staging_bytes = 1 << 22,
+                                 .result_bytes = 1 << 22,
+                                 .accumulator_bytes = 1 << 22,
+                                 .max_body_bytes = 1 << 20,
+                                 .fold_tasks = 1};
     memset(&f, 0, sizeof f);
     arena_init(&f.arena, ARENA_BYTES);
     f.core = core_new(&config);
