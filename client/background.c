@@ -9,7 +9,7 @@
 
 static bool my_turn(const gf_client *client)
 {
-    return client->waiters == 0 && client_busy(client) && !client->background_stop;
+    return client->impatient == 0 && client_busy(client) && !client->background_stop;
 }
 
 static void *run(void *data)
@@ -21,10 +21,10 @@ static void *run(void *data)
             pthread_cond_wait(&client->background_wanted, &client->lock);
             continue;
         }
-        client->driving = true;
+        client->driving = client->background_drives = true;
         while (my_turn(client))
             drive_once(client, NEVER);
-        client->driving = false;
+        client->driving = client->background_drives = false;
         if (client->waiters > 0)
             pthread_cond_broadcast(&client->changed);
     }

@@ -198,7 +198,7 @@ static bool withdraw(gf_client *client, gf_buffer *buffer)
     }
     buffer->freed = true;
     if (buffer->standing == BUFFER_UNKNOWN || buffer->standing == BUFFER_REFUSED)
-        return buffer->in_flight == 0;
+        return buffer->in_flight == 0; /* only those that are known are dropped */
     buffer->in_flight++;
     flight_add(client, &buffer->drop);
     drive_nudge(client);

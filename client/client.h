@@ -10,9 +10,10 @@
 #include "client/request.h"
 
 struct gf_op {
-    gf_client *client; /* NULL: the handle was closed, the operation is complete */
-    bool submitted;    /* its parts are, or were, in flight */
-    struct list link;  /* client.ops */
+    gf_client *client; /* not to be touched once it is complete: the handle may be closed */
+    struct list link;  /* client.ops, while it is in flight */
+    /* Set last of all: from then on the operation is its owner's alone, who needs no lock. */
+    atomic_bool complete;
     struct request *push;
     struct request *pull;
     struct request *other; /* of blocking calls */
@@ -29,7 +30,7 @@ struct gf_client {
     pthread_cond_t
         changed; /* something is done, the driver's place is free, or moving bytes ended */
 
-    struct list ops;
+    struct list ops;    /* in flight */
     struct list queue; /* to be sent, in the order of submission; only the first may be SENDING */
     struct list awaiting; /* sent, in that order */
     struct heap deadlines;
@@ -48,14 +49,19 @@ struct gf_client {
 
     /* Who drives: drive.c. */
     bool driving;
+    bool news;          /* something is done that those who wait were not told yet */
     bool polling;       /* the driver sleeps in poll(): wake_fd wakes it */
     bool moving;        /* the driver moves bytes without the lock: requests must not be touched */
     unsigned waiters;   /* threads in drive_until() */
+    unsigned impatient; /* of those, who want the background thread's place */
+    unsigned prompt;    /* small pushes on their way, whose answers come at once … */
+    unsigned behind;    /* … and those that were submitted behind them, and wait to be sent */
     unsigned onlookers; /* threads that wait for `moving` to end */
     int wake_fd;
 
     /* background.c */
     bool background_started;
+    bool background_drives;
     bool background_stop;
     pthread_t background;
     pthread_cond_t background_wanted;
@@ -70,8 +76,11 @@ struct gf_op *op_new(gf_client *client);
 /* Puts its requests in flight. background: nobody is going to wait at once. */
 gf_code op_submit(struct gf_op *op, bool background, gf_error *error);
 
-/* Under the lock. */
+/* All its parts are. Under the lock. */
 bool op_done(const struct gf_op *op);
+
+/* It is done: hands it to its owner. Whoever calls this does not touch it any more. */
+void op_complete(struct gf_op *op);
 
 /* Ends all operations; their owners still have to free them. Nobody drives. */
 void ops_cancel_all(gf_client *client);

@@ -10,6 +10,18 @@
 #include "client/flight.h"
 #include "client/send.h"
 
+enum {
+    PATIENCE_US = 200
+};
+
+/* Those who wait hear of what is done when the lock is about to be free, once for all of it. */
+static void tell(gf_client *client)
+{
+    if (client->news && client->waiters > 0)
+        pthread_cond_broadcast(&client->changed);
+    client->news = false;
+}
+
 void drive_wake(gf_client *client)
 {
     if (client->polling) {
@@ -22,6 +34,7 @@ void drive_wake(gf_client *client)
 void drive_move_begin(gf_client *client)
 {
     client->moving = true;
+    tell(client);
     pthread_mutex_unlock(&client->lock);
 }
 
@@ -65,6 +78,7 @@ static void sleep_in_poll(gf_client *client, uint64_t until_ms)
     fds[1] = connection_interest(client);
     int timeout_ms = poll_ms(client, until_ms);
     client->polling = true;
+    tell(client);
     pthread_mutex_unlock(&client->lock);
     int n = poll(fds, 2, timeout_ms);
     pthread_mutex_lock(&client->lock);
@@ -90,6 +104,14 @@ void drive_once(gf_client *client, uint64_t until_ms)
         send_some(client);
     if (client->finished == finished)
         sleep_in_poll(client, until_ms);
+}
+
+void drive_attend(gf_client *client)
+{
+    if (client->driving)
+        drive_wake(client);
+    else
+        drive_hand_over(client);
 }
 
 void drive_hand_over(gf_client *client)
@@ -125,6 +147,28 @@ static void look_on(gf_client *client, uint64_t until_ms)
     pthread_cond_clockwait(&client->changed, &client->lock, CLOCK_MONOTONIC, &until);
 }
 
+/* Waits while another thread drives. The background thread has to give its place to who waits for
+ * long, and meanwhile nothing was done. */
+static void let_drive(gf_client *client, uint64_t until_ms)
+{
+    if (!client->background_drives) {
+        look_on(client, until_ms);
+        return;
+    }
+    struct timespec soon;
+    clock_gettime(CLOCK_MONOTONIC, &soon);
+    soon.tv_nsec += PATIENCE_US * 1000;
+    soon.tv_sec += soon.tv_nsec / 1000000000;
+    soon.tv_nsec %= 1000000000;
+    int late = pthread_cond_clockwait(&client->changed, &client->lock, CLOCK_MONOTONIC, &soon);
+    if (late == 0 || !client->background_drives)
+        return;
+    client->impatient++;
+    drive_wake(client);
+    look_on(client, until_ms);
+    client->impatient--;
+}
+
 static bool over(uint64_t until_ms)
 {
     return until_ms != NEVER && clock_now_ms() >= until_ms;
@@ -134,11 +178,11 @@ bool drive_until(gf_client *client, bool (*ready)(const void *what), const void 
                  uint64_t until_ms)
 {
     client->waiters++;
-    if (client->driving)
-        drive_wake(client); /* the background thread lets go of its place */
+    if (client->driving && send_wanted(client))
+        drive_wake(client);
     while (!ready(what) && !over(until_ms)) {
         if (client->driving) {
-            look_on(client, until_ms);
+            let_drive(client, until_ms);
             continue;
         }
         client->driving = true;

@@ -3,7 +3,8 @@
  * There is no thread that does the work: of the threads that wait for an operation, one polls,
  * sends and receives for all of them, with the client's lock free while it sleeps in poll() or
  * moves bytes. When its own operation is complete, another waiting thread takes its place. The
- * background thread drives only while operations are in flight and nobody waits. */
+ * background thread drives while operations are in flight and nobody waits, or not for long: while
+ * one operation after the other completes, taking its place would cost more than it brings. */
 #pragma once
 
 #include "client/client.h"
@@ -16,6 +17,9 @@ bool drive_until(gf_client *client, bool (*ready)(const void *what), const void 
 /* One turn: sleeps until something happens, or until_ms, and deals with it. The caller drives
  * (client.driving) and holds the lock. */
 void drive_once(gf_client *client, uint64_t until_ms);
+
+/* Something was queued: the driver sends it, or whoever drives next. */
+void drive_attend(gf_client *client);
 
 /* The driver's place is free: somebody who waits takes it, or the background thread. */
 void drive_hand_over(gf_client *client);

@@ -6,6 +6,10 @@
 #include "client/drive.h"
 #include "client/report.h"
 
+enum {
+    BEHIND_MAX = 64 /* small pushes that wait for the answer to others */
+};
+
 static struct request *request_of(struct list *link)
 {
     return list_entry(link, struct request, link);
@@ -65,26 +69,55 @@ static void let_go(gf_client *client, struct request *request)
         drive_wake(client);
 }
 
-void flight_finish(gf_client *client, struct request *request, const gf_error *outcome)
+/* It is no longer among those that were sent. */
+static void take_back(gf_client *client, const struct request *request)
 {
+    if (request->state == REQUEST_AWAITING && request->prompt)
+        client->prompt--;
+}
+
+static void end(gf_client *client, struct request *request, const gf_error *outcome)
+{
+    take_back(client, request);
     let_go(client, request);
     list_remove(&request->link);
     heap_remove(&client->deadlines, &request->deadline);
     request->state = REQUEST_DONE;
-    if (outcome != &request->outcome)
-        request->outcome = *outcome;
+    report_copy(&request->outcome, outcome);
     client->finished++;
-    client->connection.held = NULL;
-    struct gf_op *op = request->op;
-    bool push_failed = op != NULL && op->push == request && outcome->code != GF_OK;
+    client->news = true;
+    if (client->connection.held != NULL) {
+        client->connection.held = NULL;
+        drive_wake(client);
+    }
+}
+
+/* Of an operation; it is not touched any more once it is complete. */
+static void part_ended(gf_client *client, struct gf_op *op, const struct request *request,
+                       const gf_error *outcome)
+{
+    bool push_failed = op->push == request && outcome->code != GF_OK;
     if (push_failed && op->pull != NULL && op->pull->state != REQUEST_DONE)
-        flight_finish(client, op->pull, outcome);
+        end(client, op->pull, outcome);
+    if (op_done(op))
+        op_complete(op);
+}
+
+void flight_finish(gf_client *client, struct request *request, const gf_error *outcome)
+{
+    end(client, request, outcome);
+    if (request->op != NULL)
+        part_ended(client, request->op, request, outcome);
+    else if (request->kind->ended != NULL)
+        request->kind->ended(client, request);
     if (client->connection.give_up && !client->driving)
         connection_drop(client);
-    if (client->waiters > 0)
-        pthread_cond_broadcast(&client->changed);
-    if (request->kind->ended != NULL)
-        request->kind->ended(client, request);
+}
+
+bool flight_may_wait(gf_client *client, const struct gf_op *op)
+{
+    return op->push != NULL && op->push->prompt && op->pull == NULL && client->prompt > 0 &&
+           ++client->behind < BEHIND_MAX;
 }
 
 void flight_sent(gf_client *client, struct request *request)
@@ -93,6 +126,8 @@ void flight_sent(gf_client *client, struct request *request)
     list_append(&client->awaiting, &request->link);
     request->state = REQUEST_AWAITING;
     request->sendings++;
+    if (request->prompt)
+        client->prompt++;
 }
 
 void flight_finish_answered(gf_client *client)
@@ -110,6 +145,7 @@ void flight_finish_answered(gf_client *client)
 
 void flight_requeue(gf_client *client, struct request *request)
 {
+    take_back(client, request);
     list_remove(&request->link);
     request_rewind(request);
     enqueue(client, request);
@@ -132,7 +168,7 @@ static void survive(gf_client *client, struct request *request)
         return;
     }
     list_remove(&request->link);
-    request->state = REQUEST_DONE;
+    request->state = REQUEST_DONE; /* none of these is prompt */
     report(&request->outcome, GF_CLIENT_UNREACHABLE, "the connection was lost");
     request->kind->ended(client, request);
 }

@@ -16,6 +16,7 @@ struct gf_op *op_new(gf_client *client)
     if (op == NULL)
         return NULL;
     op->client = client;
+    atomic_init(&op->complete, true); /* nothing is in flight yet */
     list_init(&op->link);
     return op;
 }
@@ -23,6 +24,17 @@ struct gf_op *op_new(gf_client *client)
 static bool part_done(const struct request *request)
 {
     return request == NULL || request->state == REQUEST_DONE;
+}
+
+static bool is_complete(struct gf_op *op)
+{
+    return atomic_load_explicit(&op->complete, memory_order_acquire);
+}
+
+void op_complete(struct gf_op *op)
+{
+    list_remove(&op->link);
+    atomic_store_explicit(&op->complete, true, memory_order_release);
 }
 
 bool op_done(const struct gf_op *op)
@@ -44,14 +56,13 @@ gf_code op_submit(struct gf_op *op, bool background, gf_error *error)
     pthread_mutex_lock(&client->lock);
     gf_code code = background ? background_start(client, error) : GF_OK;
     if (code == GF_OK) {
-        op->submitted = true;
+        atomic_store_explicit(&op->complete, false, memory_order_relaxed);
         list_append(&client->ops, &op->link);
         add(op, op->push);
         add(op, op->pull);
         add(op, op->other);
-        drive_wake(client);
-        if (background && client->waiters == 0)
-            background_wake(client);
+        if (background && !flight_may_wait(client, op))
+            drive_attend(client);
     }
     pthread_mutex_unlock(&client->lock);
     return code;
@@ -69,17 +80,17 @@ static gf_code outcome(const struct gf_op *op, gf_error *error)
 
 static bool ready(const void *op)
 {
-    return op_done(op);
+    return atomic_load_explicit(&((const gf_op *)op)->complete, memory_order_relaxed);
 }
 
 gf_code gf_op_wait(gf_op *op, gf_error *error)
 {
     gf_client *client = op->client;
-    if (client == NULL)
-        return outcome(op, error);
-    pthread_mutex_lock(&client->lock);
-    drive_until(client, ready, op, NEVER);
-    pthread_mutex_unlock(&client->lock);
+    if (!is_complete(op)) {
+        pthread_mutex_lock(&client->lock);
+        drive_until(client, ready, op, NEVER);
+        pthread_mutex_unlock(&client->lock);
+    }
     return outcome(op, error);
 }
 
@@ -91,7 +102,7 @@ struct choice {
 static size_t first_done(const struct choice *choice)
 {
     for (size_t i = 0; i < choice->n; i++)
-        if (choice->ops[i] != NULL && op_done(choice->ops[i]))
+        if (choice->ops[i] != NULL && is_complete(choice->ops[i]))
             return i;
     return choice->n;
 }
@@ -127,7 +138,9 @@ gf_code gf_op_wait_any_for(gf_op *const *ops, size_t n, uint32_t timeout_ms, siz
     if (there == 0)
         return report(error, GF_INVALID_ARGUMENT, "no operation to wait for");
     uint64_t until_ms = clock_after(clock_now_ms(), timeout_ms);
-    size_t done = client != NULL ? wait_any(client, &choice, until_ms) : first_done(&choice);
+    size_t done = first_done(&choice);
+    if (done == n) /* so the handle is there */
+        done = wait_any(client, &choice, until_ms);
     if (done == n)
         return report(error, GF_DEADLINE_EXCEEDED, "no operation is complete");
     *index = done;
@@ -141,13 +154,7 @@ gf_code gf_op_wait_any(gf_op *const *ops, size_t n, size_t *index, gf_error *err
 
 bool gf_op_test(gf_op *op)
 {
-    gf_client *client = op->client;
-    if (client == NULL)
-        return true;
-    pthread_mutex_lock(&client->lock);
-    bool done = op_done(op);
-    pthread_mutex_unlock(&client->lock);
-    return done;
+    return is_complete(op);
 }
 
 bool gf_op_push_result(gf_op *op, gf_push_result *result)
@@ -179,7 +186,6 @@ static void cancel_parts(gf_client *client, struct gf_op *op)
     cancel(client, op->push);
     cancel(client, op->pull);
     cancel(client, op->other);
-    list_remove(&op->link);
 }
 
 void gf_op_free(gf_op *op)
@@ -187,7 +193,7 @@ void gf_op_free(gf_op *op)
     if (op == NULL)
         return;
     gf_client *client = op->client;
-    if (client != NULL && op->submitted) {
+    if (!is_complete(op)) {
         pthread_mutex_lock(&client->lock);
         drive_settle(client);
         cancel_parts(client, op);
@@ -202,9 +208,6 @@ void gf_op_free(gf_op *op)
 void ops_cancel_all(gf_client *client)
 {
     struct list *first;
-    while ((first = list_first(&client->ops)) != NULL) {
-        struct gf_op *op = list_entry(first, struct gf_op, link);
-        cancel_parts(client, op);
-        op->client = NULL;
-    }
+    while ((first = list_first(&client->ops)) != NULL)
+        cancel_parts(client, list_entry(first, struct gf_op, link));
 }

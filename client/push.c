@@ -16,6 +16,10 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tensors travel as they lie in memory");
 
+enum {
+    PROMPT_BYTES = 1024
+};
+
 /* How a push is sent. */
 struct way {
     uint8_t *head;
@@ -321,6 +325,8 @@ gf_code push_new(gf_client *client, const gf_push_args *args, struct request **r
     push->request.kind = &push_kind;
     flight_prepare(client, &push->request, args->timeout_ms);
     code = fill(client, push, args, error);
+    push->request.prompt =
+        !args->final && push->places == NULL && push->request.body_bytes <= PROMPT_BYTES;
     if (code == GF_OK)
         *request = &push->request;
     else

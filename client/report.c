@@ -26,7 +26,10 @@ gf_code report_ok(gf_error *error)
 
 gf_code report_copy(gf_error *error, const gf_error *outcome)
 {
-    if (error != NULL)
-        *error = *outcome;
+    if (error == NULL || error == outcome)
+        return outcome->code;
+    if (outcome->code == GF_OK)
+        return report_ok(error);
+    *error = *outcome;
     return outcome->code;
 }

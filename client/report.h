@@ -9,5 +9,5 @@ gf_code report(gf_error *error, gf_code code, const char *format, ...)
 
 gf_code report_ok(gf_error *error);
 
-/* Hands a stored outcome to the caller. */
+/* Copies an outcome; error may be NULL, or the outcome itself. Of a success only what is needed. */
 gf_code report_copy(gf_error *error, const gf_error *outcome);

@@ -89,6 +89,7 @@ struct request {
     struct cursor sent;
     uint64_t sent_bytes;
     unsigned sendings; /* complete ones */
+    bool prompt;       /* small, and answered at once: others may wait for that */
 
     struct piece *into; /* where the reply's body belongs; owned array of borrowed memory */
     size_t n_into;

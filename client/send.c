@@ -193,6 +193,7 @@ static void pass(struct msghdr *message, union control *control, int fd)
 void send_some(gf_client *client)
 {
     struct batch batch = {.left = SEND_BYTES};
+    client->behind = 0;
     if (client->connection.state == CONNECTION_GREETING)
         add(&batch, client->connection.greeting);
     else
