@@ -320,9 +320,9 @@ static enum exit_status run_all(struct run *run, const struct arguments *argumen
     gf_server_info info;
     enum exit_status status = open_client(run, &info);
     if (status == STATUS_DONE && run->results == NULL) {
-        printf("%" PRIu32 " workers, %s, %s, gradfoldd %s at %s\n", bench->workers,
-               gf_dtype_name(bench->dtype), transports[bench->transport], info.version,
-               bench->address);
+        printf("%" PRIu32 " worker%s, %s, %s, gradfoldd %s at %s\n", bench->workers,
+               text_plural(bench->workers), gf_dtype_name(bench->dtype),
+               transports[bench->transport], info.version, bench->address);
         bench_print_head();
     }
     for (size_t i = 0; status == STATUS_DONE && i < bench->n_bytes; i++)

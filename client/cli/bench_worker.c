@@ -1,5 +1,5 @@
 /* One worker: a connection, a gradient full of ones, and room for the sum, which must be full of
- * the number of workers. With shared memory the gradient lies in a buffer, and the sum is a view. */
+ * the number of workers. With shared memory the gradient lies in a buffer, the sum is a view. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

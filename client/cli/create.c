@@ -7,6 +7,7 @@
 #include "print.h"
 #include "session.h"
 #include "spec_file.h"
+#include "text.h"
 
 const struct option create_options[] = {
     {.name = "name",
@@ -29,9 +30,9 @@ static enum exit_status show(const struct arguments *arguments, const struct spe
                                       "open_round", (json_int_t)round));
     if (arguments_flag(arguments, "quiet"))
         return STATUS_DONE;
-    printf("job %s %s: %zu nodes, %" PRIu32 " workers; round %" PRIu64 " is open\n", file->name,
-           created ? "is created" : "was there, with the same spec", file->nodes, file->world_size,
-           round);
+    printf("job %s %s: %zu node%s, %" PRIu32 " worker%s; round %" PRIu64 " is open\n", file->name,
+           created ? "is created" : "was there, with the same spec", file->nodes,
+           text_plural(file->nodes), file->world_size, text_plural(file->world_size), round);
     return STATUS_DONE;
 }
 

@@ -48,13 +48,15 @@ static json_t *job_json(const gf_job *job)
 static void print_rules(const gf_job *job)
 {
     char grace[TEXT_MAX];
-    printf("job %s: %" PRIu32 " workers, %s, %s, non-finite values %s, %" PRIu32
-           " closed rounds retained\n",
-           gf_job_name(job), gf_job_world_size(job), gf_job_mean(job) ? "mean" : "sum",
+    printf("job %s: %" PRIu32 " worker%s, %s, %s, non-finite values %s, %" PRIu32
+           " closed round%s retained\n",
+           gf_job_name(job), gf_job_world_size(job), text_plural(gf_job_world_size(job)),
+           gf_job_mean(job) ? "mean" : "sum",
            gf_job_in_order(job) ? "in order of arrival" : "exact",
-           gf_job_propagates_non_finite(job) ? "propagated" : "refused", gf_job_retain_rounds(job));
+           gf_job_propagates_non_finite(job) ? "propagated" : "refused", gf_job_retain_rounds(job),
+           text_plural(gf_job_retain_rounds(job)));
     if (gf_job_quorum(job) < gf_job_world_size(job))
-        printf("a round closes when %" PRIu32 " workers have been final for %s\n",
+        printf("a round closes when %" PRIu32 " of them have been final for %s\n",
                gf_job_quorum(job), text_ms(gf_job_grace_ms(job), grace));
 }
 

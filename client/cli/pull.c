@@ -221,11 +221,12 @@ static enum exit_status show(const struct pulling *p, const char *path)
         least = n < least ? n : least;
         most = n > most ? n : most;
     }
-    printf("%s: %zu nodes of round %" PRIu64 " (%s) of job %s, of %" PRIu32, path, p->n,
-           p->result.round, text_state(p->result.state), gf_job_name(p->job), least);
+    printf("%s: %zu node%s of round %" PRIu64 " (%s) of job %s, %" PRIu32, path, p->n,
+           text_plural(p->n), p->result.round, text_state(p->result.state), gf_job_name(p->job),
+           least);
     if (most > least)
         printf(" to %" PRIu32, most);
-    printf(" contributions each\n");
+    printf(" contribution%s each\n", text_plural(most));
     return STATUS_DONE;
 }
 

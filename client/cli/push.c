@@ -94,9 +94,10 @@ static enum exit_status show(const struct arguments *arguments, const struct arr
     if (arguments_flag(arguments, "quiet"))
         return STATUS_DONE;
     char size[TEXT_MAX];
-    printf("%s: %zu tensors, %s, in round %" PRIu64 " of job %s\n",
+    printf("%s: %zu tensor%s, %s, in round %" PRIu64 " of job %s\n",
            result->verdict == GF_DUPLICATE ? "duplicate (counted before)" : verdict, arrays->count,
-           text_bytes(bytes, size), result->round, arguments->operands[0]);
+           text_plural(arrays->count), text_bytes(bytes, size), result->round,
+           arguments->operands[0]);
     if (result->ignored > 0)
         printf("%" PRIu32 " of them ignored: their nodes require no gradient\n", result->ignored);
     return STATUS_DONE;

@@ -42,6 +42,11 @@ const char *text_shape(const uint64_t *shape, size_t ndim, char out[static TEXT_
     return out;
 }
 
+const char *text_plural(uint64_t n)
+{
+    return n == 1 ? "" : "s";
+}
+
 const char *text_state(gf_round_state state)
 {
     switch (state) {

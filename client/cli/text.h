@@ -19,4 +19,7 @@ const char *text_ms(uint64_t ms, char out[static TEXT_MAX]);
 /* "[2,3]"; "[]" for a scalar */
 const char *text_shape(const uint64_t *shape, size_t ndim, char out[static TEXT_SHAPE_MAX]);
 
+/* "s", unless there is one */
+const char *text_plural(uint64_t n);
+
 const char *text_state(gf_round_state state);
