@@ -83,8 +83,8 @@ and compares the result, bit by bit, with training in a single process."
     "gradfoldd" "libgradfold0 (${this})")
 if(TARGET gradfold)
     gradfold_package(gradfold gradfold net "command-line tool of the gradfold summation server"
-        "Creates and watches jobs, pushes and pulls tensors, measures."
-        "libgradfold0 (${this})")
+        "Creates and watches jobs, pushes and pulls tensors, measures.")
+    set(CPACK_DEBIAN_GRADFOLD_PACKAGE_SUGGESTS gradfoldd)
 endif()
 
 set(CPACK_DEBIAN_GRADFOLDD_PACKAGE_CONTROL_EXTRA
