@@ -115,8 +115,8 @@ const char *frames_explain(const struct frames *replies, size_t at, const uint8_
         memcpy(&header, frame + 4, sizeof header);
     if (header > 0 && header <= (size_t)(got + n - frame) - FRAME_PREFIX_BYTES)
         response = gradfold__v1__response__unpack(NULL, header, frame + FRAME_PREFIX_BYTES);
-    if (response != NULL && response->status != NULL)
-        snprintf(text, sizeof text, "answer %zu: code %d %s", start / replies->each,
+    if (response != NULL && response->status != NULL && response->status->message != NULL)
+        snprintf(text, sizeof text, "answer %zu: code %d: %s", start / replies->each,
                  response->status->code, response->status->message);
     else
         snprintf(text, sizeof text, "answer %zu is not as expected", start / replies->each);

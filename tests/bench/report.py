@@ -39,11 +39,12 @@ def machine():
 
 
 def print_row(row):
-    """The first figure with its extremes; the others as medians; last, times of the first's."""
+    """The first figure with its extremes, the others as medians; last, the first figure by that of
+    the first contestant."""
     print(f"\n{row.title}")
     headings = [f"{heading:>11}" for _, heading, _ in row.figures]
     print(f"  {'':{NAME_COLUMNS}}{headings[0]} {'(min - max)':>23}{''.join(headings[1:])}"
-          f"{'ratio':>9}")
+          f"{'by first':>10}")
     first = row.spread(row.contestants[0].name, row.figures[0][0])
     for contestant in row.contestants:
         name = contestant.name
@@ -60,17 +61,17 @@ def print_row(row):
             if i == 0:
                 line += f" {f'({spread[0]:,.{digits}f} - {spread[2]:,.{digits}f})':>23}"
         middle = row.spread(name, row.figures[0][0])
-        print(line + (f"{middle[1] / first[1]:9.2f}" if middle and first else ""), flush=True)
+        print(line + (f"{middle[1] / first[1]:10.2f}" if middle and first else ""), flush=True)
 
 
 def print_targets(rows):
-    print(f"\n{'target':84}{'wanted':>12}{'measured':>12}  (min - max)")
+    print(f"\n{'target':80}{'wanted':>12}{'measured':>12}  (min - max)")
     for t in targets(rows):
         middle = extremes = "-"
         if t.measured:
             low, middle, high = (f"{value:,.{t.digits}f}" for value in t.measured)
             extremes = f"({low} - {high})"
-        print(f"{t.what:84}{t.wanted:>12}{middle:>12}  {extremes:22} {t.verdict()}")
+        print(f"{t.what:80}{t.wanted:>12}{middle:>12}  {extremes:22} {t.verdict()}")
 
 
 def _named(spread):
@@ -81,6 +82,7 @@ def as_json(rows):
     return {
         "rows": [{
             "row": row.kind, "title": row.title, "settings": row.settings,
+            "load_after": row.load_after,
             "contestants": [{
                 "name": c.name, "command": c.command, "failed": row.failures.get(c.name),
                 "figures": {key: _named(row.spread(c.name, key)) for key, _, _ in row.figures

@@ -1,5 +1,6 @@
 """What is measured: each row is one situation and all contestants in it."""
 
+import os
 import statistics
 import sys
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ class Row:
     contestants: list
     results: dict = field(default_factory=dict)     # name: reports, one a run
     failures: dict = field(default_factory=dict)    # name: what happened
+    load_after: float = 0
 
     def take_turns(self, runs):
         """All run once, then all again: whatever else the machine does meets all alike."""
@@ -47,6 +49,7 @@ class Row:
                     self.failures[c.name] = str(problem)
                     print(f"bench: {problem}", file=sys.stderr)
             print(f"bench: {self.title}: run {run + 1} of {runs}", file=sys.stderr)
+        self.load_after = os.getloadavg()[0]
 
     def spread(self, name, key):
         """(min, median, max) of the runs; None if it has no such figure."""
