@@ -61,6 +61,7 @@ void journal_start(const struct server *s)
         log_info(s->log, LOG_GROUP_ADMIN, "listening", LOG_TEXT("address", address.text));
     log_info(s->log, LOG_GROUP_SERVER, "started", LOG_TEXT("version", GRADFOLD_VERSION),
              LOG_TEXT("kernels", s->kernels), LOG_UINT("threads", s->options->threads),
+             LOG_UINT("io_threads", s->n_loops),
              LOG_UINT("staging_bytes", s->options->staging_bytes),
              LOG_UINT("max_connections", s->options->max_connections));
 }
@@ -111,7 +112,7 @@ void journal_round(const struct server *s, const struct round *round)
              LOG_UINT("ms", round->closed_ms - round->opened_ms));
 }
 
-void journal_note(void *ctx, const struct net_note *note)
+void journal_note(void *loop, const struct net_note *note)
 {
     static const char *const messages[] = {
         [NET_REFUSED] = "refused",
@@ -119,7 +120,7 @@ void journal_note(void *ctx, const struct net_note *note)
         [NET_STALLED] = "connection stalled",
         [NET_ACCEPT_PAUSED] = "accepting paused",
     };
-    const struct server *s = ctx;
+    const struct server *s = ((const struct io_loop *)loop)->server;
     enum log_level level = note->kind == NET_REFUSED ? LOG_LEVEL_INFO : LOG_LEVEL_WARN;
     if (s->log)
         log_write(s->log, level, LOG_GROUP_NET, messages[note->kind],

@@ -1,9 +1,15 @@
-/* The core is stepped, and its actions are carried out in their order.
+/* The core is stepped, and its actions are carried out in their order: by one loop at a time, which
+ * holds the mutex.
  *
- * An event that is raised while actions are carried out waits: the core is never stepped from
- * within a step, and what an action points to stays valid until all actions are done. Such an
- * event is always the answer to an action about something that is lent until then, so it waits in
- * the action's own link: no memory is needed, and nothing can fail. */
+ * 1. What other loops have for connections of this one is collected, so that what a connection has
+ *    been told is never older than what it says.
+ * 2. A step, and its actions. Those for a connection of another loop go to that loop's net, which
+ *    is woken.
+ * 3. An action that is over at once (a push that is persisted in memory) leads to an event of its
+ *    own. The core is never stepped from within a step, and what an action points to stays valid
+ *    until all actions are done: the event waits. It is the answer to an action about something
+ *    that is lent until then, so it waits in the action's own link: no memory is needed, and
+ *    nothing can fail. */
 #include <stdlib.h>
 
 #include "core/batch.h"
@@ -12,7 +18,7 @@
 
 struct fold_work {
     uv_work_t work;
-    struct server *server;
+    struct io_loop *loop;
     struct fold_task *task;
 };
 
@@ -53,47 +59,49 @@ static void on_fold(uv_work_t *work)
 static void on_folded(uv_work_t *work, int status)
 {
     struct fold_work *fold = work->data;
-    struct server *s = fold->server;
+    struct io_loop *l = fold->loop;
     struct event event = {.kind = EVENT_FOLDED, .task = fold->task};
     (void)status; /* never cancelled */
     free(fold);
-    s->folds--;
-    server_submit(s, &event);
+    l->folds--;
+    server_submit(l, &event);
 }
 
 /* False when it cannot be done elsewhere. */
-static bool start_fold(struct server *s, struct fold_task *task)
+static bool start_fold(struct io_loop *l, struct fold_task *task)
 {
     struct fold_work *fold = malloc(sizeof *fold);
     if (!fold)
         return false;
-    *fold = (struct fold_work){.server = s, .task = task};
+    *fold = (struct fold_work){.loop = l, .task = task};
     fold->work.data = fold;
-    if (uv_queue_work(s->loop, &fold->work, on_fold, on_folded) != 0) {
+    if (uv_queue_work(l->uv, &fold->work, on_fold, on_folded) != 0) {
         free(fold);
         return false;
     }
-    s->folds++;
+    l->folds++;
     return true;
 }
 
 /* -- Actions -- */
 
-static void carry_out(struct server *s, struct action *action)
+static void carry_out(struct io_loop *l, struct action *action)
 {
+    struct server *s = l->server;
     switch (action->kind) {
     case ACTION_REPLY:
         journal_reply(s, action->reply);
-        net_reply(s->net, action->reply);
+        if (!net_reply(l->net, action->reply))
+            answer_later(s, action);
         break;
     case ACTION_GRANT:
-        net_grant(s->net, action->granted);
+        net_grant(l->net, action->granted);
         break;
     case ACTION_PERSIST: /* there is no store: what is in memory is all the durability there is */
         answer_later(s, action);
         break;
     case ACTION_FOLD:
-        if (!start_fold(s, action->task)) {
+        if (!start_fold(l, action->task)) {
             fold_task_run(action->task);
             answer_later(s, action);
         }
@@ -104,54 +112,85 @@ static void carry_out(struct server *s, struct action *action)
     }
 }
 
-/* The timer counts on the loop's clock, ours too, but it may lag behind: so it is never early. */
-static void set_wake(struct server *s, uint64_t wake_at_ms)
+/* Returns when the core wants a TICK. */
+static uint64_t step(struct io_loop *l, struct event *event)
 {
-    if (wake_at_ms == s->wake_at_ms)
-        return;
-    s->wake_at_ms = wake_at_ms;
-    if (wake_at_ms == NO_WAKE) {
-        uv_timer_stop(&s->wake);
-        return;
-    }
-    uint64_t now_ms = uv_now(s->loop);
-    uv_timer_start(&s->wake, server_on_wake, wake_at_ms > now_ms ? wake_at_ms - now_ms : 0, 0);
-}
-
-static void step(struct server *s, struct event *event)
-{
-    event->now_ms = server_now_ms();
+    struct server *s = l->server;
     s->current = event;
     core_step(s->core, event, &s->update);
     list_each (link, &s->update.actions)
-        carry_out(s, list_entry(link, struct action, link));
-    set_wake(s, s->update.wake_at_ms);
+        carry_out(l, list_entry(link, struct action, link));
     s->current = NULL;
+    return s->update.wake_at_ms;
 }
 
-void server_submit(void *ctx, const struct event *event)
+static uint64_t step_all(struct io_loop *l, const struct event *first)
 {
-    struct server *s = ctx;
+    struct server *s = l->server;
     struct list *link;
-    if (s->stepping) {
-        must(event->kind == EVENT_SENT);
-        answer_later(s, &event->pull->action);
-        return;
-    }
-    struct event next = *event;
-    s->stepping = true;
-    step(s, &next);
+    struct event event = *first;
+    uint64_t now_ms = event.now_ms = server_now_ms();
+    uint64_t wake_at_ms = step(l, &event);
     while ((link = list_first(&s->answers))) {
         list_remove(link);
-        next = answer_to(list_entry(link, struct action, link));
-        step(s, &next);
+        event = answer_to(list_entry(link, struct action, link));
+        event.now_ms = now_ms;
+        wake_at_ms = step(l, &event);
     }
-    s->stepping = false;
+    return wake_at_ms;
+}
+
+/* -- Time: a TICK too many does no harm, so the timer is only ever set to an earlier time -- */
+
+static void arm(struct server *s)
+{
+    uint64_t now_ms = uv_now(server_loop(s));
+    if (s->wake_at_ms != NO_WAKE)
+        uv_timer_start(&s->wake, server_on_wake,
+                       s->wake_at_ms > now_ms ? s->wake_at_ms - now_ms : 0, 0);
+}
+
+void server_arm(struct server *s)
+{
+    uv_mutex_lock(&s->mutex);
+    arm(s);
+    uv_mutex_unlock(&s->mutex);
+}
+
+static void want_wake(struct io_loop *l, uint64_t at_ms)
+{
+    struct server *s = l->server;
+    if (at_ms >= s->wake_at_ms)
+        return;
+    s->wake_at_ms = at_ms;
+    if (l == s->loops)
+        arm(s);
+    else
+        uv_async_send(&s->news);
 }
 
 void server_on_wake(uv_timer_t *timer)
 {
     struct server *s = timer->data;
+    uv_mutex_lock(&s->mutex);
     s->wake_at_ms = NO_WAKE;
-    server_submit(s, &(struct event){.kind = EVENT_TICK});
+    uv_mutex_unlock(&s->mutex);
+    server_submit(s->loops, &(struct event){.kind = EVENT_TICK});
+}
+
+/* -- Events -- */
+
+void server_submit(void *loop, const struct event *event)
+{
+    struct io_loop *l = loop;
+    struct server *s = l->server;
+    uv_mutex_lock(&s->mutex);
+    if (l->net)
+        net_collect(l->net);
+    want_wake(l, step_all(l, event));
+    if (event->peer)
+        net_look(event->peer);
+    if (s->stopping && l != s->loops)
+        uv_async_send(&s->news);
+    uv_mutex_unlock(&s->mutex);
 }

@@ -7,8 +7,9 @@
  *   /v1/jobs/NAME   one job: spec, rounds, who is final and who is missing; ?nodes=0 leaves out the
  * nodes
  *
- * Runs on the loop that steps the core and reads it between steps, so nothing is locked. A slow
- * client costs a connection of struct admin_limits for a while, and nobody else anything. */
+ * Runs on a loop, and reads the core between steps: with the mutex held that steps hold, for a
+ * piece of an answer at a time. A slow client costs a connection of struct admin_limits for a
+ * while, and nobody else anything. */
 #pragma once
 
 #include <netinet/in.h>
@@ -39,6 +40,7 @@ struct admin_numbers {
 struct admin_config {
     const struct sockaddr *address; /* borrowed for the call; port 0: the system's choice */
     const struct core *core;        /* borrowed until admin is closed */
+    uv_mutex_t *mutex;              /* of the core; NULL: nobody else has this core */
     void (*fill)(void *context, struct admin_numbers *numbers); /* numbers are zeroed before */
     void *context;
     struct log *log;     /* borrowed until admin is closed; may be NULL */

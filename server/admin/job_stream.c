@@ -92,9 +92,10 @@ static void write_nodes(struct job_stream *s)
 static void write_piece(struct job_stream *s)
 {
     struct admin_numbers numbers;
-    world_numbers(s->world, &numbers);
     text_clear(&s->piece);
     s->sent = 0;
+    world_lock(s->world);
+    world_numbers(s->world, &numbers);
     switch (s->stage) {
     case STAGE_HEAD:
         write_head(s, numbers.now_ms);
@@ -108,6 +109,7 @@ static void write_piece(struct job_stream *s)
     case STAGE_DONE:
         break;
     }
+    world_unlock(s->world);
 }
 
 static ssize_t read_stream(void *context, uint64_t position, char *out, size_t room)
@@ -128,23 +130,31 @@ static ssize_t read_stream(void *context, uint64_t position, char *out, size_t r
     return (ssize_t)n;
 }
 
+static void unref(const struct world *world, struct job *job)
+{
+    world_lock(world);
+    job_unref(job);
+    world_unlock(world);
+}
+
 static void free_stream(void *context)
 {
     struct job_stream *s = context;
     text_free(&s->piece);
-    job_unref(s->job);
+    unref(s->world, s->job);
     free(s);
 }
 
 struct MHD_Response *job_stream_response(const struct world *world, struct job *job, bool nodes)
 {
     struct job_stream *s = calloc(1, sizeof *s);
-    if (s == NULL)
+    if (s == NULL) {
+        unref(world, job);
         return NULL;
+    }
     s->world = world;
     s->nodes = nodes;
     s->job = job;
-    job_ref(job);
     struct MHD_Response *response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, PIECE_BYTES,
                                                                       read_stream, s, free_stream);
     if (response == NULL)

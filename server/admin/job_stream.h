@@ -8,5 +8,5 @@
 #include "admin/world.h"
 #include "core/job.h"
 
-/* NULL without memory. The job is referenced until the response is gone. */
+/* Takes a reference over, which goes with the response. NULL without memory. */
 struct MHD_Response *job_stream_response(const struct world *world, struct job *job, bool nodes);

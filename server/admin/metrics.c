@@ -130,13 +130,14 @@ static uint64_t job_age_s(const struct job *job, const struct round *round, uint
 }
 
 /* The names of jobs are of [A-Za-z0-9._-], so they need no escaping as labels. */
-static void write_jobs(struct text *out, const struct core *core, const char *name,
+static void write_jobs(struct text *out, const struct world *world, const char *name,
                        const char *help,
                        uint64_t (*value)(const struct job *, const struct round *, uint64_t),
                        uint64_t now_ms)
 {
     write_head(out, name, "gauge", help);
-    list_each (link, core_jobs(core)) {
+    world_lock(world);
+    list_each (link, core_jobs(world->config.core)) {
         const struct job *job = list_entry(link, struct job, link);
         if (list_empty(&job->rounds))
             continue;
@@ -145,6 +146,7 @@ static void write_jobs(struct text *out, const struct core *core, const char *na
         text_uint(out, value(job, open, now_ms));
         text_add(out, "\n");
     }
+    world_unlock(world);
 }
 
 static void write_process(struct text *out, const struct world *world)
@@ -181,23 +183,24 @@ static void write_self(struct text *out, const struct world *world)
 
 void metrics_write(struct text *out, const struct world *world)
 {
-    const struct core *core = world->config.core;
     struct core_stats stats;
     struct admin_numbers numbers;
-    core_stats(core, &stats);
+    world_lock(world);
+    core_stats(world->config.core, &stats);
+    world_unlock(world);
     world_numbers(world, &numbers);
     write_self(out, world);
     write_table(out, core_metrics, COUNT(core_metrics), &stats);
     write_replies(out, &stats);
     write_table(out, net_metrics, COUNT(net_metrics), &numbers);
-    write_jobs(out, core, "gradfoldd_job_workers", "Workers of the job.", job_workers,
+    write_jobs(out, world, "gradfoldd_job_workers", "Workers of the job.", job_workers,
                numbers.now_ms);
-    write_jobs(out, core, "gradfoldd_job_open_round", "Number of the job's open round.",
+    write_jobs(out, world, "gradfoldd_job_open_round", "Number of the job's open round.",
                job_open_round, numbers.now_ms);
-    write_jobs(out, core, "gradfoldd_job_final_workers",
+    write_jobs(out, world, "gradfoldd_job_final_workers",
                "Workers that are final in the job's open round.", job_final_workers,
                numbers.now_ms);
-    write_jobs(out, core, "gradfoldd_job_open_round_age_seconds",
+    write_jobs(out, world, "gradfoldd_job_open_round_age_seconds",
                "How long the job's open round has been open.", job_age_s, numbers.now_ms);
     write_process(out, world);
 }

@@ -93,15 +93,17 @@ static enum MHD_Result get_metrics(struct asking *a)
 static enum MHD_Result get_jobs(struct asking *a)
 {
     struct admin_numbers numbers;
-    world_numbers(a->world, &numbers);
     struct text text = {0};
     const char *separator = "\n";
     text_add(&text, "{\"jobs\":[");
+    world_lock(a->world);
+    world_numbers(a->world, &numbers);
     list_each (link, core_jobs(a->world->config.core)) {
         text_add(&text, separator);
         job_text_summary(&text, list_entry(link, struct job, link), numbers.now_ms);
         separator = ",\n";
     }
+    world_unlock(a->world);
     text_add(&text, "]}\n");
     return respond_text(a, MHD_HTTP_OK, TYPE_JSON, &text);
 }
@@ -139,17 +141,28 @@ static bool decode_name(const char *from, char name[static LIMIT_NAME + 1])
     return true;
 }
 
-static enum MHD_Result get_job(struct asking *a)
+/* Referenced, or NULL. */
+static struct job *find_job(const struct asking *a)
 {
     char name[LIMIT_NAME + 1];
-    struct job *job = NULL;
-    if (decode_name(a->rest, name))
-        job = core_find_job(a->world->config.core, name);
-    if (job == NULL)
-        return respond_error(a, MHD_HTTP_NOT_FOUND, "no such job");
+    if (!decode_name(a->rest, name))
+        return NULL;
+    world_lock(a->world);
+    struct job *job = core_find_job(a->world->config.core, name);
+    if (job != NULL)
+        job_ref(job);
+    world_unlock(a->world);
+    return job;
+}
+
+static enum MHD_Result get_job(struct asking *a)
+{
     const char *nodes = MHD_lookup_connection_value(a->connection, MHD_GET_ARGUMENT_KIND, "nodes");
     if (nodes != NULL && strcmp(nodes, "0") != 0 && strcmp(nodes, "1") != 0)
         return respond_error(a, MHD_HTTP_BAD_REQUEST, "nodes is 0 or 1");
+    struct job *job = find_job(a);
+    if (job == NULL)
+        return respond_error(a, MHD_HTTP_NOT_FOUND, "no such job");
     bool all = nodes == NULL || nodes[0] == '1';
     return respond(a, MHD_HTTP_OK, TYPE_JSON, job_stream_response(a->world, job, all));
 }

@@ -11,6 +11,19 @@ struct world {
     unsigned http_connections;
 };
 
+/* To look at the core. */
+static inline void world_lock(const struct world *world)
+{
+    if (world->config.mutex != NULL)
+        uv_mutex_lock(world->config.mutex);
+}
+
+static inline void world_unlock(const struct world *world)
+{
+    if (world->config.mutex != NULL)
+        uv_mutex_unlock(world->config.mutex);
+}
+
 static inline void world_numbers(const struct world *world, struct admin_numbers *numbers)
 {
     *numbers = (struct admin_numbers){0};

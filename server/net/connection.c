@@ -39,6 +39,7 @@ static bool advance_wait(struct connection *c);
 static bool advance_body(struct connection *c);
 static bool advance_work(struct connection *c);
 static bool advance_drain(struct connection *c);
+static bool advance_flush(struct connection *c);
 static bool advance_to_end(struct connection *c);
 
 #define TO(state) (1U << CONNECTION_##state)
@@ -57,18 +58,23 @@ static const struct station stations[] = {
     [CONNECTION_BODY] = {advance_body, TO(WORK) | TO(DRAIN) | TO_END, true},
     [CONNECTION_WORK] = {advance_work, TO(HEADER) | TO(BODY) | TO_END, false},
     [CONNECTION_DRAIN] = {advance_drain, TO(HEADER) | TO_END, true},
-    [CONNECTION_FLUSH] = {advance_to_end, TO(GOODBYE) | TO(CLOSED), false},
+    [CONNECTION_FLUSH] = {advance_flush, TO(GOODBYE) | TO(CLOSED), false},
     [CONNECTION_GOODBYE] = {advance_to_end, TO(CLOSED), true},
     [CONNECTION_CLOSED] = {advance_to_end, 0, false},
 };
 
+static bool is_working(const struct connection *c)
+{
+    return c->sharing && c->sharing->working;
+}
+
 void connection_check(const struct connection *c)
 {
-    bool granted = c->peer.intake.state == INTAKE_GRANTED || c->peer.intake.state == INTAKE_REFUSED;
-    bool working = c->sharing && c->sharing->working;
+    bool granted = c->intake == INTAKE_GRANTED || c->intake == INTAKE_REFUSED;
+    bool working = is_working(c);
     must_debug(c->state == CONNECTION_BODY || c->state == CONNECTION_WORK || c->lost || working ||
                !granted);
-    must_debug(c->state == CONNECTION_WAIT || c->lost || c->peer.intake.state != INTAKE_WAITING);
+    must_debug(c->state == CONNECTION_WAIT || c->lost || c->intake != INTAKE_WAITING);
     must_debug(c->state != CONNECTION_HEADER || c->body_left == 0);
     must_debug(c->state != CONNECTION_WORK || working);
     must_debug(c->state != CONNECTION_CLOSED || c->lost || working);
@@ -102,18 +108,13 @@ static bool is_throttled(struct connection *c)
     return c->throttled;
 }
 
-static bool is_working(const struct connection *c)
-{
-    return c->sharing && c->sharing->working;
-}
-
 static void follow_request(struct connection *c)
 {
     if (is_working(c)) {
         connection_move(c, CONNECTION_WORK);
         return;
     }
-    switch (c->peer.intake.state) {
+    switch (c->intake) {
     case INTAKE_WAITING:
         connection_move(c, CONNECTION_WAIT);
         break;
@@ -146,7 +147,7 @@ static bool advance_header(struct connection *c)
         connection_say_goodbye(c);
         return true;
     }
-    c->net->stats.frames_in++;
+    counter_add(&c->net->config.counters->frames_in, 1);
     c->turn_bytes += REQUEST_COST;
     c->body_left = c->reader.prefix.body_bytes;
     dispatch(c, c->reader.header, c->reader.prefix.header_bytes);
@@ -158,17 +159,17 @@ static bool advance_header(struct connection *c)
 
 static bool advance_wait(struct connection *c)
 {
-    if (c->peer.intake.state == INTAKE_WAITING)
+    if (c->intake == INTAKE_WAITING)
         return false;
     c->read_ms = uv_now(c->net->loop);
-    connection_move(c, c->peer.intake.state == INTAKE_NONE ? CONNECTION_DRAIN : CONNECTION_BODY);
+    connection_move(c, c->intake == INTAKE_NONE ? CONNECTION_DRAIN : CONNECTION_BODY);
     return true;
 }
 
 static bool advance_body(struct connection *c)
 {
     uint64_t room;
-    if (c->peer.intake.state == INTAKE_REFUSED) {
+    if (c->intake == INTAKE_REFUSED) {
         net_raise(c->net, EVENT_BODY_DROPPED, &c->peer);
         connection_move(c, CONNECTION_DRAIN);
         return true;
@@ -198,14 +199,14 @@ static bool advance_body(struct connection *c)
 static bool advance_work(struct connection *c)
 {
     if (c->sharing->working) {
-        if (c->peer.intake.state == INTAKE_REFUSED)
+        if (c->intake == INTAKE_REFUSED)
             sharing_cancel(c->sharing);
         return false;
     }
     c->read_ms = uv_now(c->net->loop);
     if (c->sharing->mapping)
         sharing_answer(c->sharing);
-    connection_move(c, c->peer.intake.state == INTAKE_NONE ? CONNECTION_HEADER : CONNECTION_BODY);
+    connection_move(c, c->intake == INTAKE_NONE ? CONNECTION_HEADER : CONNECTION_BODY);
     return true;
 }
 
@@ -220,6 +221,15 @@ static bool advance_drain(struct connection *c)
 }
 
 /* -- FLUSH, GOODBYE, CLOSED -- */
+
+/* Staging may be granted when there is nobody any more to fill it. */
+static bool advance_flush(struct connection *c)
+{
+    bool lent = c->intake == INTAKE_GRANTED || c->intake == INTAKE_REFUSED;
+    if (lent && !is_working(c))
+        net_raise(c->net, EVENT_BODY_DROPPED, &c->peer);
+    return advance_to_end(c);
+}
 
 static bool advance_to_end(struct connection *c)
 {
@@ -253,7 +263,7 @@ static bool is_over(const struct connection *c)
     if (!sender_idle(&c->sender))
         return false;
     if (c->state == CONNECTION_FLUSH)
-        return list_empty(&c->peer.committed);
+        return !c->committed;
     return c->state == CONNECTION_GOODBYE && c->shut && c->eof;
 }
 
@@ -271,7 +281,7 @@ static void settle(struct connection *c)
     bool throttled = c->state == CONNECTION_HEADER && is_throttled(c);
     bool stopped = c->input.n > 0 || c->eof || throttled;
     if (c->state == CONNECTION_HEADER && c->input.n > 0 && !throttled) /* replies have drained */
-        list_append(&c->net->dirty, &c->dirty);
+        connection_set_dirty(c);
     connection_set_reading(c, stations[c->state].reads && !stopped);
     connection_check(c);
 }

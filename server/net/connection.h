@@ -29,8 +29,13 @@ struct input {
 struct connection {
     struct peer peer; /* the core's */
     struct net *net;
-    struct list link;  /* net.connections */
-    struct list dirty; /* net.dirty */
+    struct list link;         /* net.connections, or net.arrivals before */
+    struct list dirty;        /* net.dirty */
+    enum intake_state intake; /* of the peer, as far as we have been told; */
+    bool committed;           /* and whether pushes of it wait for their verdict */
+    struct list mailed;       /* net.mailed: other loops have … */
+    struct list mail;         /* … parcels to be sent, … */
+    bool mail_broken;         /* … or could not make one, for want of memory */
     struct socket socket;
     enum connection_state state;
     struct frame_reader reader;
@@ -57,10 +62,14 @@ struct connection {
 
 /* -- stream.c -- */
 
-/* Takes fd over, which is non-blocking. The connection owns itself and is freed when it is closed.
- * NULL: there is no memory, and fd is closed. */
-struct connection *connection_new(struct net *net, int fd, enum socket_family family,
-                                  bool rejected);
+/* Takes fd over, which is non-blocking. May be called for the net of another loop, nothing of which
+ * is touched but a counter. NULL: there is no memory, and fd is closed. */
+MUST_USE struct connection *connection_new(struct net *net, int fd, enum socket_family family,
+                                           bool rejected);
+
+/* Begins to serve it, in its loop. From here on the connection owns itself, and is freed when it is
+ * closed. False, and it is gone already: the system refuses. */
+bool connection_open(struct connection *connection);
 
 /* Reads or does not, as the state wants it; writes when there is something to say. */
 void connection_set_reading(struct connection *connection, bool wanted);
@@ -75,6 +84,12 @@ void connection_free_later(struct connection *connection);
 void connection_maybe_free(struct connection *connection);
 
 /* -- connection.c -- */
+
+/* There is news of its intake: whoever calls holds the core's mutex. */
+void connection_look(struct connection *connection);
+
+/* To be ticked before the loop polls again. */
+void connection_set_dirty(struct connection *connection);
 
 /* Goes on as far as it can; may close the connection. */
 void connection_tick(struct connection *connection);
@@ -113,7 +128,10 @@ void connection_sweep(struct connection *connection, uint64_t now_ms);
 /* A header is complete; body_left is set. */
 void dispatch(struct connection *connection, const uint8_t *header, size_t n);
 
-/* The core's answer, or net's own: queued, to leave with the next tick. */
-void dispatch_reply(struct connection *connection, const struct reply *reply);
+/* The core's answer, packed while the core's mutex is held; here: in the connection's own loop, and
+ * otherwise as mail. False: the reply has a pull, which cannot be sent. */
+MUST_USE bool dispatch_reply(struct connection *connection, const struct reply *reply, bool here);
+
+/* Net's own answer. */
 void dispatch_refuse(struct connection *connection, uint64_t request_id, const struct error *error);
 void dispatch_answer(struct connection *connection, const Gradfold__V1__Response *response);

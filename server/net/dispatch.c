@@ -5,6 +5,7 @@
  * belongs. */
 #include "core/pull.h"
 #include "net/connection.h"
+#include "net/mail.h"
 #include "net/request.h"
 #include "net/response.h"
 #include "proto/header.h"
@@ -13,26 +14,50 @@ enum {
     PROTOCOL = 1
 };
 
+static bool queue(struct connection *c, bool here, const Gradfold__V1__Response *response,
+                  struct pull *pull, uint64_t body_bytes, int fd, bool *too_large)
+{
+    if (here)
+        return sender_add(&c->sender, response, pull, body_bytes, fd, too_large);
+    return mail_frame(c, response, pull, body_bytes, fd, too_large);
+}
+
+/* Without an answer the peer would wait for ever. */
+static void give_up(struct connection *c, bool here)
+{
+    if (here)
+        c->broken = true;
+    else
+        mail_broken(c);
+}
+
 void dispatch_answer(struct connection *c, const Gradfold__V1__Response *response)
 {
     bool too_large;
-    if (!sender_add(&c->sender, response, NULL, 0, SOCKET_NO_FD, &too_large))
-        c->broken = true; /* without an answer the peer would wait for ever */
+    if (!queue(c, true, response, NULL, 0, SOCKET_NO_FD, &too_large))
+        give_up(c, true);
 }
 
-void dispatch_refuse(struct connection *c, uint64_t request_id, const struct error *error)
+static void refuse(struct connection *c, bool here, uint64_t request_id, const struct error *error)
 {
     struct net *net = c->net;
     struct short_response parts;
     char name[NET_NAME_MAX];
+    bool too_large;
     response_refuse(&parts, request_id, error);
-    dispatch_answer(c, &parts.response);
-    if (error->code == CODE_MALFORMED || error->code == CODE_TOO_LARGE)
-        net->stats.frames_malformed++;
+    if (!queue(c, here, &parts.response, NULL, 0, SOCKET_NO_FD, &too_large))
+        give_up(c, here);
     struct net_note note = {c->rejected ? NET_REJECTED : NET_REFUSED, net_peer_name(&c->peer, name),
                             request_id, error};
     if (net->config.note)
         net->config.note(net->config.ctx, &note);
+}
+
+void dispatch_refuse(struct connection *c, uint64_t request_id, const struct error *error)
+{
+    if (error->code == CODE_MALFORMED || error->code == CODE_TOO_LARGE)
+        counter_add(&c->net->config.counters->frames_malformed, 1);
+    refuse(c, true, request_id, error);
 }
 
 /* -- Requests -- */
@@ -123,16 +148,13 @@ static bool has_effect(const struct reply *reply)
 
 /* The reply cannot be sent. What must not be denied is left unsaid: the peer loses its connection,
  * and a retry is told. */
-static void refuse_instead(struct connection *c, const struct reply *reply,
+static void refuse_instead(struct connection *c, bool here, const struct reply *reply,
                            const struct error *error)
 {
-    if (has_effect(reply)) {
-        c->broken = true;
-        return;
-    }
-    dispatch_refuse(c, reply->request_id, error);
-    if (reply->error.code == CODE_OK && reply->request == REQUEST_PULL)
-        c->sender.give_back(&c->sender, reply->pull);
+    if (has_effect(reply))
+        give_up(c, here);
+    else
+        refuse(c, here, reply->request_id, error);
 }
 
 /* How the pull is answered with a segment. False: it is not. */
@@ -143,8 +165,8 @@ static bool show(struct connection *c, const struct pull *pull, struct showing *
 }
 
 /* Queues the answer; pull: it has one, and showing says how (NULL: as a body). */
-static enum code answer(struct connection *c, const struct reply *reply, struct pull *pull,
-                        const struct showing *showing, struct error *error)
+static enum code answer(struct connection *c, bool here, const struct reply *reply,
+                        struct pull *pull, const struct showing *showing, struct error *error)
 {
     Gradfold__V1__Response response;
     uint64_t body_bytes;
@@ -156,32 +178,28 @@ static enum code answer(struct connection *c, const struct reply *reply, struct 
                                     &response, &body_bytes, error);
     if (code != CODE_OK)
         return code;
-    if (sender_add(&c->sender, &response, showing ? NULL : pull, body_bytes,
-                   showing ? showing->fd : SOCKET_NO_FD, &too_large))
+    if (queue(c, here, &response, showing ? NULL : pull, body_bytes,
+              showing ? showing->fd : SOCKET_NO_FD, &too_large))
         return CODE_OK;
     return error_set(error, CODE_RESOURCE_EXHAUSTED, "%s",
                      too_large ? "the answer's header is too large; ask for less at a time"
                                : "no memory for the answer");
 }
 
-void dispatch_reply(struct connection *c, const struct reply *reply)
+bool dispatch_reply(struct connection *c, const struct reply *reply, bool here)
 {
     struct error error;
     struct showing showing;
     bool has_pull = reply->error.code == CODE_OK && reply->request == REQUEST_PULL;
     struct pull *pull = has_pull ? reply->pull : NULL;
-    if (c->state == CONNECTION_CLOSED) { /* the core does not know yet */
-        if (pull)
-            c->sender.give_back(&c->sender, pull);
-        return;
-    }
     bool shown = show(c, pull, &showing);
-    enum code code = answer(c, reply, pull, shown ? &showing : NULL, &error);
+    enum code code = answer(c, here, reply, pull, shown ? &showing : NULL, &error);
     if (code == CODE_OK && shown)
         views_hold(&c->sharing->views, &showing, reply->request_id, pull);
     if (code != CODE_OK && shown)
         views_cancel(&showing);
     if (code != CODE_OK)
-        refuse_instead(c, reply, &error);
+        refuse_instead(c, here, reply, &error);
     arena_reset(&c->net->replies);
+    return code == CODE_OK || !pull;
 }

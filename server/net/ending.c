@@ -14,15 +14,6 @@
  * Whoever makes no progress within a frame or a reply for the idle limit goes to CLOSED at once. */
 #include "net/connection.h"
 
-/* The intake says whether staging is lent, and not our state: a grant, or a refusal after it, may
- * have come to WAIT since the last tick. */
-static void drop_body(struct connection *c)
-{
-    enum intake_state state = c->peer.intake.state;
-    if (state == INTAKE_GRANTED || state == INTAKE_REFUSED)
-        net_raise(c->net, EVENT_BODY_DROPPED, &c->peer);
-}
-
 /* The core is not told while the pool works for the connection: staging may be written to. */
 static void lose(struct connection *c)
 {
@@ -33,21 +24,22 @@ static void lose(struct connection *c)
         sharing_cancel(c->sharing);
         return;
     }
+    net_raise(c->net, EVENT_PEER_LOST, &c->peer);
+    c->lost = true; /* what other loops had for it was collected before */
     if (c->sharing)
         sharing_lose(c->sharing);
-    drop_body(c);
-    c->lost = true;
-    net_raise(c->net, EVENT_PEER_LOST, &c->peer);
 }
 
 void connection_worked(struct connection *c)
 {
     if (c->losing)
         lose(c);
-    if (c->state == CONNECTION_CLOSED)
-        connection_maybe_free(c);
-    else
+    if (c->state != CONNECTION_CLOSED) {
         connection_tick(c);
+        return;
+    }
+    sender_drop(&c->sender); /* what the core still answered */
+    connection_maybe_free(c);
 }
 
 void connection_say_goodbye(struct connection *c)
@@ -60,10 +52,10 @@ void connection_close(struct connection *c)
 {
     if (c->state == CONNECTION_CLOSED)
         return;
+    lose(c);
     list_remove(&c->dirty);
     connection_free_later(c);
     sender_drop(&c->sender);
-    lose(c);
     c->input.n = 0;
     c->reading = false;
     connection_move(c, CONNECTION_CLOSED);
@@ -76,10 +68,8 @@ void connection_ended(struct connection *c, bool failed)
     c->reading = false;
     if (failed)
         c->broken = true;
-    else if (c->state != CONNECTION_GOODBYE) {
-        drop_body(c);
+    else if (c->state != CONNECTION_GOODBYE)
         connection_move(c, CONNECTION_FLUSH);
-    }
     connection_tick(c);
 }
 
@@ -125,7 +115,7 @@ static void close_stalled(struct connection *c)
     struct error error;
     error_set(&error, CODE_DEADLINE_EXCEEDED, "no progress for %llu ms",
               (unsigned long long)net->config.idle_ms);
-    net->stats.connections_stalled++;
+    counter_add(&net->config.counters->connections_stalled, 1);
     if (net->config.note)
         net->config.note(net->config.ctx,
                          &(struct net_note){NET_STALLED, net_peer_name(&c->peer, name), 0, &error});

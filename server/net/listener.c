@@ -1,7 +1,7 @@
 /* A listening socket: see listener.h.
  *
  * 1. The socket is readable: connections are accepted, a bounded number in one turn.
- * 2. Each becomes a connection, or is told that there are too many.
+ * 2. Each becomes a connection of the loop that has the fewest, or is told that there are too many.
  *
  * What can go wrong:
  *   1'   no descriptor or memory   polling pauses until the next sweep, peers wait in the backlog
@@ -10,13 +10,14 @@
 #include "net/listener.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "net/connection.h"
+#include "net/mail.h"
 
 enum {
     BACKLOG = 1024,
@@ -28,39 +29,74 @@ static void pause_accepting(struct listener *l, int reason)
     struct net *net = l->net;
     uv_poll_stop(&l->poll);
     l->paused = true;
-    net->stats.accept_pauses++;
+    counter_add(&net->config.counters->accept_pauses, 1);
     struct error error;
     error_set(&error, CODE_RESOURCE_EXHAUSTED, "accept: %s", strerror(reason));
     if (net->config.note)
         net->config.note(net->config.ctx, &(struct net_note){NET_ACCEPT_PAUSED, NULL, 0, &error});
 }
 
-static void welcome(struct listener *l, int fd)
+/* The net with the fewest connections, each in its turn when several have; and how many all have.
+ * They only become fewer meanwhile: nobody else accepts. */
+static struct net *choose(struct net *net, unsigned *open)
 {
-    struct net *net = l->net;
-    struct connection *c;
-    enum socket_family family = l->file.path[0] ? SOCKET_UNIX : SOCKET_TCP;
-    if (net->stats.connections_open < net->config.max_connections) {
-        c = connection_new(net, fd, family, false);
-        if (c) {
-            net->stats.connections_accepted++;
-            net->stats.connections_open++;
+    unsigned n = net->config.n_nets;
+    unsigned fewest = UINT_MAX;
+    unsigned chosen = 0;
+    *open = 0;
+    for (unsigned i = net->next_net; i < net->next_net + n; i++) {
+        unsigned has = atomic_load(&net->config.nets[i % n]->config.counters->connections_open);
+        *open += has;
+        if (has < fewest) {
+            fewest = has;
+            chosen = i % n;
         }
+    }
+    net->next_net = chosen + 1;
+    return net->config.nets[chosen];
+}
+
+static void hand_over(struct net *net, struct connection *c)
+{
+    if (c->net == net) {
+        connection_open(c);
         return;
     }
-    net->stats.connections_rejected++;
+    uv_mutex_lock(net->config.mutex);
+    mail_connection(c);
+    uv_mutex_unlock(net->config.mutex);
+}
+
+static void reject(struct net *net, int fd, enum socket_family family)
+{
+    counter_add(&net->config.counters->connections_rejected, 1);
     if (net->rejects >= REJECTS_MAX) {
         close(fd);
         return;
     }
-    c = connection_new(net, fd, family, true);
-    if (!c)
+    struct connection *c = connection_new(net, fd, family, true);
+    if (!c || !connection_open(c))
         return;
-    net->rejects++;
     struct error error;
     error_set(&error, CODE_RESOURCE_EXHAUSTED, "the server has all %u connections that it may have",
               net->config.max_connections);
     connection_reject(c, &error);
+}
+
+static void welcome(struct listener *l, int fd)
+{
+    enum socket_family family = l->file.path[0] ? SOCKET_UNIX : SOCKET_TCP;
+    unsigned open;
+    struct net *chosen = choose(l->net, &open);
+    if (open >= l->net->config.max_connections) {
+        reject(l->net, fd, family);
+        return;
+    }
+    struct connection *c = connection_new(chosen, fd, family, false);
+    if (!c)
+        return;
+    counter_add(&l->net->config.counters->connections_accepted, 1);
+    hand_over(l->net, c);
 }
 
 static bool is_passing(int reason)

@@ -40,7 +40,7 @@ struct parcel {
     uint8_t bytes[];
 };
 
-void sender_init(struct sender *s, struct socket *socket, uint64_t *bytes_out)
+void sender_init(struct sender *s, struct socket *socket, struct counter *bytes_out)
 {
     list_init(&s->queue);
     s->socket = socket;
@@ -53,12 +53,10 @@ static struct parcel *first_of(const struct sender *s)
 }
 
 /* A parcel with room for a header of n bytes; NULL without memory. */
-static struct parcel *parcel_for(struct sender *s, size_t n, int fd)
+static struct parcel *parcel_for(struct list *parcels, size_t n, int fd)
 {
-    if (list_empty(&s->queue))
-        s->moved_ms = uv_now(s->socket->poll.loop);
-    else if (fd == SOCKET_NO_FD) {
-        struct parcel *last = list_entry(s->queue.prev, struct parcel, link);
+    if (!list_empty(parcels) && fd == SOCKET_NO_FD) {
+        struct parcel *last = list_entry(parcels->prev, struct parcel, link);
         if (!last->pull && last->capacity - last->n >= n)
             return last;
     }
@@ -67,30 +65,52 @@ static struct parcel *parcel_for(struct sender *s, size_t n, int fd)
     if (!p)
         return NULL;
     *p = (struct parcel){.fd = fd, .capacity = capacity};
-    list_append(&s->queue, &p->link);
+    list_append(parcels, &p->link);
     return p;
+}
+
+size_t sender_pack(struct list *parcels, const Gradfold__V1__Response *response, struct pull *pull,
+                   uint64_t body_bytes, int fd, bool *too_large)
+{
+    size_t header = gradfold__v1__response__get_packed_size(response);
+    *too_large = header > LIMIT_RESPONSE_HEADER_BYTES;
+    if (*too_large)
+        return 0;
+    struct parcel *p = parcel_for(parcels, FRAME_PREFIX_BYTES + header, fd);
+    if (!p)
+        return 0;
+    frame_prefix_encode(p->bytes + p->n, (uint32_t)header, body_bytes);
+    gradfold__v1__response__pack(response, p->bytes + p->n + FRAME_PREFIX_BYTES);
+    p->n += FRAME_PREFIX_BYTES + header;
+    if (pull) {
+        p->pull = pull;
+        pieces_begin(&p->body, pull, body_bytes);
+    }
+    return FRAME_PREFIX_BYTES + header;
 }
 
 bool sender_add(struct sender *s, const Gradfold__V1__Response *response, struct pull *pull,
                 uint64_t body_bytes, int fd, bool *too_large)
 {
-    size_t header = gradfold__v1__response__get_packed_size(response);
-    *too_large = header > LIMIT_RESPONSE_HEADER_BYTES;
-    if (*too_large)
-        return false;
-    struct parcel *p = parcel_for(s, FRAME_PREFIX_BYTES + header, fd);
-    if (!p)
-        return false;
-    frame_prefix_encode(p->bytes + p->n, (uint32_t)header, body_bytes);
-    gradfold__v1__response__pack(response, p->bytes + p->n + FRAME_PREFIX_BYTES);
-    p->n += FRAME_PREFIX_BYTES + header;
-    s->bytes += FRAME_PREFIX_BYTES + header;
-    if (pull) {
-        p->pull = pull;
-        pieces_begin(&p->body, pull, body_bytes);
-        s->pulls++;
+    bool was_idle = sender_idle(s);
+    size_t n = sender_pack(&s->queue, response, pull, body_bytes, fd, too_large);
+    if (was_idle)
+        s->moved_ms = uv_now(s->socket->poll.loop);
+    s->bytes += n;
+    s->pulls += n > 0 && pull;
+    return n > 0;
+}
+
+void sender_put(struct sender *s, struct list *parcels)
+{
+    if (sender_idle(s))
+        s->moved_ms = uv_now(s->socket->poll.loop);
+    list_each (link, parcels) {
+        const struct parcel *p = list_entry(link, struct parcel, link);
+        s->bytes += p->n;
+        s->pulls += p->pull != NULL;
     }
-    return true;
+    list_move(&s->queue, parcels);
 }
 
 /* -- Writing -- */
@@ -197,7 +217,7 @@ static void forget(struct sender *s, uint64_t n)
 {
     struct list gone;
     list_init(&gone);
-    *s->bytes_out += n;
+    counter_add(s->bytes_out, n);
     s->moved_ms = uv_now(s->socket->poll.loop);
     while (n > 0 && advance(first_of(s), &n)) {
         struct parcel *p = first_of(s);

@@ -4,6 +4,7 @@
  * in pieces, one in each turn of the loop, so that a big pull does not keep others waiting. */
 #pragma once
 
+#include "base/counter.h"
 #include "base/list.h"
 #include "base/must.h"
 #include "gradfold.pb-c.h"
@@ -13,18 +14,18 @@ struct pull;
 
 struct sender {
     struct socket *socket;
-    struct list queue;   /* struct parcel: not wholly written */
-    uint64_t bytes;      /* of their headers */
-    unsigned pulls;      /* that are not given back */
-    uint64_t *bytes_out; /* counted here */
-    bool blocked;        /* until the socket may be written to */
-    uint64_t moved_ms;   /* when something was written last, or the queue was empty */
+    struct list queue; /* struct parcel: not wholly written */
+    uint64_t bytes;    /* of their headers */
+    unsigned pulls;    /* that are not given back */
+    struct counter *bytes_out;
+    bool blocked;      /* until the socket may be written to */
+    uint64_t moved_ms; /* when something was written last, or the queue was empty */
     /* The pull is not read from any more. Not called from within sender_add(). */
     void (*give_back)(struct sender *sender, struct pull *pull);
 };
 
 /* socket, bytes_out: borrowed as long as the sender. */
-void sender_init(struct sender *sender, struct socket *socket, uint64_t *bytes_out);
+void sender_init(struct sender *sender, struct socket *socket, struct counter *bytes_out);
 
 /* Queues a frame. The response is packed at once; pull (NULL: there is no body) is lent until
  * give_back. fd goes along with the frame's first byte, and is closed then (SOCKET_NO_FD: none).
@@ -32,6 +33,14 @@ void sender_init(struct sender *sender, struct socket *socket, uint64_t *bytes_o
  * LIMIT_RESPONSE_HEADER_BYTES, or there is no memory; *too_large tells one from the other. */
 MUST_USE bool sender_add(struct sender *sender, const Gradfold__V1__Response *response,
                          struct pull *pull, uint64_t body_bytes, int fd, bool *too_large);
+
+/* The same for the sender of another loop: packs the frame into the last parcel of the list, or a
+ * new one. Returns the bytes that it added there; 0 for false. */
+MUST_USE size_t sender_pack(struct list *parcels, const Gradfold__V1__Response *response,
+                            struct pull *pull, uint64_t body_bytes, int fd, bool *too_large);
+
+/* Queues parcels; the list is empty afterwards. */
+void sender_put(struct sender *sender, struct list *parcels);
 
 /* Writes a piece, unless the socket takes nothing: what is queued then leaves when it does. 0, or a
  * negative errno. */

@@ -202,12 +202,25 @@ static void raise_for(struct sharing *s, enum event_kind kind, struct pull *pull
     net->config.submit(net->config.ctx, &(struct event){.kind = kind, .pull = pull});
 }
 
+/* Answers, and so views, may come from other loops. */
+static void lock(struct sharing *s)
+{
+    uv_mutex_lock(s->connection->net->config.mutex);
+}
+
+static void unlock(struct sharing *s)
+{
+    uv_mutex_unlock(s->connection->net->config.mutex);
+}
+
 static enum code end_view(struct sharing *s, uint64_t id, const Gradfold__V1__EndView *m,
                           struct error *error)
 {
     struct short_response parts;
     uint64_t pull_id = m->has_pull ? m->pull : 0;
+    lock(s);
     struct pull *pull = views_end(&s->views, pull_id);
+    unlock(s);
     if (!pull)
         return error_set(error, CODE_INVALID_ARGUMENT, "there is no view of pull %" PRIu64,
                          pull_id);
@@ -248,10 +261,18 @@ struct sharing *sharing_new(struct connection *connection)
     return s;
 }
 
+static struct pull *take_view(struct sharing *s)
+{
+    lock(s);
+    struct pull *pull = views_take(&s->views);
+    unlock(s);
+    return pull;
+}
+
 void sharing_lose(struct sharing *s)
 {
     struct pull *pull;
-    while ((pull = views_take(&s->views)))
+    while ((pull = take_view(s)))
         raise_for(s, EVENT_VIEW_LOST, pull);
 }
 

@@ -22,7 +22,7 @@ struct sharing {
     struct connection *connection;
     struct passed passed[2]; /* of the read that began the frame at hand, and of the last one */
     struct buffers buffers;
-    struct views views;
+    struct views views; /* with the core's mutex held */
     /* On the thread pool: a buffer is mapped, or a push is copied. */
     uv_work_t work;
     bool working;

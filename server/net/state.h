@@ -22,19 +22,26 @@ struct net {
     struct list listeners;   /* struct listener.link */
     struct list connections; /* struct connection.link */
     struct list dirty;       /* struct connection.dirty: have news that was not looked at yet */
+    unsigned next_net;       /* where to begin to look for the one with the fewest connections */
     unsigned rejects;        /* of the connections, those beyond the limit */
     unsigned handles;        /* whose close callback is still to come */
+    uv_async_t bell;         /* there is mail, or the end */
     uv_prepare_t prepare;
     uv_timer_t sweep;
-    uint64_t turn; /* counts the loop's polls */
-    struct net_stats stats;
+    uint64_t turn;         /* counts the loop's polls */
     struct arena requests; /* the request at hand */
-    struct arena replies;  /* the response being packed */
     bool closing;
     bool finishing;
     uint64_t close_deadline_ms;
-    void (*closed)(void *ctx);
+
+    /* Used with the mutex held, by other loops too. */
+    struct arena replies;      /* the response being packed for a connection of ours */
+    struct list mailed;        /* struct connection.mailed: have mail */
+    struct list arrivals;      /* struct connection.link: to be opened */
+    void (*closed)(void *ctx); /* NULL: may go on */
     void *closed_ctx;
+    uint64_t farewell_ms;
+
     /* One for all connections: what is read is handled at once, or copied when it has to wait. */
     unsigned char shared[READ_BYTES];
 };

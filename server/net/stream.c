@@ -43,7 +43,7 @@ static unsigned char *room_for(struct connection *c, size_t *room)
 
 static void take(struct connection *c, const unsigned char *to, size_t n)
 {
-    c->net->stats.bytes_in += n;
+    counter_add(&c->net->config.counters->bytes_in, n);
     c->received += n;
     c->turn_bytes += n;
     c->read_ms = uv_now(c->net->loop);
@@ -121,20 +121,26 @@ void connection_shut(struct connection *c)
 
 /* -- Life -- */
 
+static void connection_free(struct connection *c)
+{
+    must(list_empty(&c->mailed));
+    if (c->rejected)
+        c->net->rejects--;
+    else
+        atomic_fetch_sub(&c->net->config.counters->connections_open, 1);
+    frame_reader_free(&c->reader);
+    sharing_free(c->sharing);
+    free(c->input.held);
+    free(c);
+}
+
 void connection_maybe_free(struct connection *c)
 {
     struct net *net = c->net;
     if (!c->gone || (c->sharing && c->sharing->working))
         return;
     list_remove(&c->link);
-    if (c->rejected)
-        net->rejects--;
-    else
-        net->stats.connections_open--;
-    frame_reader_free(&c->reader);
-    sharing_free(c->sharing);
-    free(c->input.held);
-    free(c);
+    connection_free(c);
     net_handle_closed(net);
 }
 
@@ -171,6 +177,7 @@ struct connection *connection_new(struct net *net, int fd, enum socket_family fa
         close(fd);
         return NULL;
     }
+    c->net = net;
     if (family == SOCKET_UNIX)
         c->sharing = sharing_new(c);
     if (family == SOCKET_UNIX && !c->sharing) {
@@ -178,23 +185,36 @@ struct connection *connection_new(struct net *net, int fd, enum socket_family fa
         free(c);
         return NULL;
     }
-    if (socket_open(&c->socket, net->loop, fd, family, on_ready) != 0) {
-        sharing_free(c->sharing);
-        free(c);
-        return NULL;
-    }
-    if (family == SOCKET_TCP)
-        set_options(fd);
     peer_init(&c->peer);
-    c->net = net;
-    c->socket.poll.data = c;
+    c->socket.fd = fd;
+    c->socket.family = family;
     c->rejected = c->lost = rejected;
-    list_append(&net->connections, &c->link);
+    list_init(&c->link);
     list_init(&c->dirty);
-    net->handles++;
+    list_init(&c->mailed);
+    list_init(&c->mail);
     frame_reader_init(&c->reader, &net->limits);
-    sender_init(&c->sender, &c->socket, &net->stats.bytes_out);
+    sender_init(&c->sender, &c->socket, &net->config.counters->bytes_out);
     c->sender.give_back = give_back;
-    list_append(&net->dirty, &c->dirty);
+    if (rejected)
+        net->rejects++;
+    else
+        atomic_fetch_add(&net->config.counters->connections_open, 1);
     return c;
+}
+
+bool connection_open(struct connection *c)
+{
+    struct net *net = c->net;
+    if (socket_open(&c->socket, net->loop, c->socket.fd, c->socket.family, on_ready) != 0) {
+        connection_free(c);
+        return false;
+    }
+    if (c->socket.family == SOCKET_TCP)
+        set_options(c->socket.fd);
+    c->socket.poll.data = c;
+    list_append(&net->connections, &c->link);
+    list_append(&net->dirty, &c->dirty);
+    net->handles++;
+    return true;
 }

@@ -1,4 +1,5 @@
-/* The views that a connection holds, and the segments that its client knows. */
+/* The views that a connection holds, and the segments that its client knows. Used with the core's
+ * mutex held: an answer may be prepared by another loop. */
 #pragma once
 
 #include <stdbool.h>

@@ -32,7 +32,8 @@ struct server_options {
     uint64_t max_body_bytes;
     uint64_t max_connections;
     uint64_t idle_ms;
-    uint64_t threads;
+    uint64_t threads;    /* that fold */
+    uint64_t io_threads; /* that serve connections */
     const char *kernels; /* for fold_kernels_choose(): NULL for the best. Static storage. */
     enum log_level log_level;
     enum log_format log_format;

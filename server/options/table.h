@@ -23,7 +23,7 @@ struct option {
 };
 
 enum {
-    OPTIONS_COUNT = 19
+    OPTIONS_COUNT = 20
 };
 
 extern const struct option options_table[OPTIONS_COUNT];

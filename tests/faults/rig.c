@@ -151,8 +151,10 @@ void rig_stop(struct rig *rig)
 
 static void look(struct rig *rig)
 {
+    uv_mutex_lock(&rig->server->mutex);
     core_stats(rig->server->core, &rig->stats);
-    rig->net_stats = *net_stats(rig->server->net);
+    uv_mutex_unlock(&rig->server->mutex);
+    server_net_stats(rig->server, &rig->net_stats);
 }
 
 void rig_look(struct rig *rig)

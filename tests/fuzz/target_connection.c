@@ -69,8 +69,8 @@ static void client_connect(struct scene *s, struct client *client)
     must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
     *client = (struct client){.fd = fds[0], .bytes = malloc(ANSWERS_BYTES)};
     must(client->bytes != NULL);
-    must(connection_new(s->net, fds[1], SOCKET_UNIX, false) != NULL);
-    s->net->stats.connections_open++; /* as the listener does */
+    struct connection *c = connection_new(s->net, fds[1], SOCKET_UNIX, false);
+    must(c != NULL && connection_open(c));
 }
 
 static void client_receive(struct client *client)
@@ -234,7 +234,7 @@ static void scene_begin(struct scene *s)
     must(uv_loop_init(&s->loop) == 0);
     s->server = server_new(&s->loop, &s->options, "fuzz", NULL, on_stopped, s);
     must(s->server != NULL);
-    s->net = s->server->net;
+    s->net = s->server->loops[0].net;
     client_connect(s, &s->fuzzed);
     client_connect(s, &s->other);
 }

@@ -40,7 +40,7 @@ static void on_turn(uv_prepare_t *turn)
     struct served *t = turn->data;
     if (!t->server[0])
         return;
-    uint64_t bytes_in = net_stats(t->server[0]->net)->bytes_in;
+    uint64_t bytes_in = counter_get(&t->server[0]->loops[0].counters.bytes_in);
     if (bytes_in - t->bytes_in > t->turn_bytes_max)
         t->turn_bytes_max = bytes_in - t->bytes_in;
     t->bytes_in = bytes_in;
@@ -94,8 +94,11 @@ void served_start(struct served *t, unsigned n)
 
 static void look(struct served *t)
 {
-    core_stats(t->server[t->which]->core, &t->stats);
-    t->net_stats = *net_stats(t->server[t->which]->net);
+    struct server *server = t->server[t->which];
+    uv_mutex_lock(&server->mutex);
+    core_stats(server->core, &t->stats);
+    uv_mutex_unlock(&server->mutex);
+    server_net_stats(server, &t->net_stats);
 }
 
 void served_wait(struct served *t, uint64_t receiving, uint64_t pushes, uint64_t pulls)

@@ -25,7 +25,7 @@ struct fixture {
     uv_loop_t loop;
     struct socket socket;
     int peer;
-    uint64_t bytes_out;
+    struct counter bytes_out;
     struct sender sender;
     struct pull *given_back;
     unsigned n_given_back;
@@ -49,9 +49,9 @@ static void give_back(struct sender *sender, struct pull *pull)
 /* As a connection does it. */
 static void flush(struct fixture *f)
 {
-    uint64_t before = f->bytes_out;
+    uint64_t before = counter_get(&f->bytes_out);
     f->status = sender_flush(&f->sender);
-    f->pieces += f->bytes_out != before;
+    f->pieces += counter_get(&f->bytes_out) != before;
     assert_int_equal(socket_want(&f->socket, false, !sender_idle(&f->sender)), 0);
 }
 
