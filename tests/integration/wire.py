@@ -133,7 +133,8 @@ def request_header(op, id, message=None, **fields):
 
 
 class Reply:
-    """One response; `result` only with OK; `body` holds the tensors of a pull."""
+    """One response; `result` only with OK; `body` holds the tensors of a pull; `fd` is the
+    descriptor that came along, or None."""
 
     def __init__(self, header, body):
         response = SCHEMA.decode("Response", header)
@@ -168,7 +169,7 @@ class Connection:
     """A blocking connection. Every wait has a deadline: TimeoutError, never a hang.
 
     The address is (host, port), or the path of a Unix socket; there, `passed` collects the
-    descriptors that come."""
+    descriptors that come, to be closed with the connection."""
 
     def __init__(self, address, deadline=DEADLINE):
         self.unix = isinstance(address, str)
@@ -240,11 +241,17 @@ class Connection:
 
     def receive(self):
         """The next response in the order of arrival."""
+        before = len(self.passed)
         magic, header_size, body_size = PREFIX.unpack(self.read(PREFIX.size))
         if magic != MAGIC or not 1 <= header_size <= RESPONSE_HEADER_MAX:
             raise DecodeError(f"a prefix {magic!r} {header_size} {body_size}")
+        fds = self.passed[before:]
         header = bytes(self.read(header_size))
-        return Reply(header, self.read(body_size))
+        reply = Reply(header, self.read(body_size))
+        if len(self.passed) > before + len(fds) or len(fds) > 1:
+            raise DecodeError("a descriptor that is not with the first byte, or one too many")
+        reply.fd = fds[0] if fds else None
+        return reply
 
     def wait(self, id):
         """The response to this request; others that come before it are kept for their own wait."""
