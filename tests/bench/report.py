@@ -65,13 +65,13 @@ def print_row(row):
 
 
 def print_targets(rows):
-    print(f"\n{'target':80}{'wanted':>12}{'measured':>12}  (min - max)")
+    print(f"\n{'target':76}{'wanted':>12}{'measured':>12}  (min - max)")
     for t in targets(rows):
         middle = extremes = "-"
         if t.measured:
             low, middle, high = (f"{value:,.{t.digits}f}" for value in t.measured)
             extremes = f"({low} - {high})"
-        print(f"{t.what:80}{t.wanted:>12}{middle:>12}  {extremes:22} {t.verdict()}")
+        print(f"{t.what:76}{t.wanted:>12}{middle:>12}  {extremes:22} {t.verdict()}")
 
 
 def _named(spread):

@@ -185,7 +185,7 @@ def giant_rows(bench, chosen, skipped):
     room = str(size + size // 8)
     server = ["--max-body-bytes", room, "--staging-bytes", room,
               "--result-bytes", str(2 * size + size // 4)]
-    w = words(1, size, 1, warm_up=1)
+    w = words(1, size, 3)
     contestants = [bench.gradfold_round(over, [*w, "retain=1"], server=server)
                    for over in chosen.transports]
     yield Row("giant", f"one tensor of {bytes_text(size)}, 1 worker",
