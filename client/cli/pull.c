@@ -161,7 +161,7 @@ static enum exit_status receive(struct pulling *p)
     };
     gf_error error;
     struct progress progress;
-    progress_start(&progress, arguments_flag(a, "quiet"), "pulling %zu nodes of job %s", p->n, job);
+    progress_start(&progress, arguments_flag(a, "quiet"), "pulling the sums of job %s", job);
     gf_code code = gf_pull(p->client, &pull, &p->result, &error);
     progress_stop(&progress);
     for (size_t i = 0; code == GF_OK && i < p->n; i++) {
