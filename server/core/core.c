@@ -253,6 +253,7 @@ void core_stats(const struct core *core, struct core_stats *stats)
     stats->accumulators_used = atomic_load(&core->accumulators.bytes_used);
     stats->accumulators_max = core->accumulators.bytes_max;
     stats->pushes_waiting = core->pushes_waiting;
+    stats->pushes_gathering = core->gathering;
     stats->pulls_waiting = core->pulls_waiting;
     stats->bodies_receiving = core->receiving;
 }

@@ -192,10 +192,10 @@ struct core_stats {
     uint64_t folds, folds_early, folded_bytes;
     uint64_t trials, rounds_in_place; /* begun; folded by one (core/gather.h) */
     uint64_t staging_used, staging_max, staging_kept;
-    uint64_t results_used, results_max;
+    uint64_t results_used, results_max, results_spare;
     uint64_t views, lent_bytes; /* that clients look at */
     uint64_t accumulators_used, accumulators_max;
-    uint64_t pushes_waiting, pulls_waiting, bodies_receiving, folds_running;
+    uint64_t pushes_waiting, pushes_gathering, pulls_waiting, bodies_receiving, folds_running;
 };
 
 void core_stats(const struct core *core, struct core_stats *stats);

@@ -66,6 +66,7 @@ bool gather_join(struct core *core, struct intake *intake, uint64_t now_ms)
     list_append(&round->gathering, &intake->wait);
     *word_of(round, push->worker) |= bit_of(push->worker);
     round->n_gathering++;
+    core->gathering++;
     push->round = round;
     schedule_want(core, round);
     return true;
@@ -76,6 +77,7 @@ static void take_out(struct core *core, struct push *push)
 {
     struct round *round = push->round;
     *word_of(round, push->worker) &= ~bit_of(push->worker);
+    core->gathering--;
     if (--round->n_gathering == 0)
         heap_remove(&core->gathers, &round->gather_until);
     push->round = NULL;
@@ -175,21 +177,13 @@ static bool is_as_it_was(const struct batch *trial)
            round->pushes == trial->pushes;
 }
 
-/* The tensors are in the results: what is left of the push takes memory without asking for it. */
-static void charge(struct core *core, struct push *push)
-{
-    push->in_place = true;
-    pool_charge(core->staging, push->own_bytes);
-    push->granted = true;
-}
-
 static void commit_all(struct core *core, struct update *update, struct batch *trial,
                        uint64_t now_ms)
 {
     list_each (wait, &trial->gathered) {
         struct intake *intake = list_entry(wait, struct intake, wait);
         struct push *push = intake_take(core, list_entry(intake, struct peer, intake));
-        charge(core, push);
+        push->in_place = true;
         push_commit(core, update, trial->round, push, now_ms);
     }
 }

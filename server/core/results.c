@@ -67,13 +67,14 @@ static void results_free(struct core *core, struct results *r)
     free(r);
 }
 
-static struct results *take_spare(struct job *job)
+static struct results *take_spare(struct core *core, struct job *job)
 {
     struct list *link = list_first(&job->spare);
     if (link == NULL)
         return NULL;
     struct results *r = list_entry(link, struct results, link);
     list_remove(link);
+    core->stats.results_spare -= pool_cost(r->bytes);
     memset(r->contributions, 0, job->tape.size * sizeof *r->contributions);
     return r;
 }
@@ -90,7 +91,7 @@ static void make_room(struct core *core, uint64_t bytes)
 
 struct results *results_new(struct core *core, struct job *job)
 {
-    struct results *r = take_spare(job);
+    struct results *r = take_spare(core, job);
     if (r == NULL) {
         r = calloc(1, sizeof *r);
         if (r == NULL)
@@ -135,10 +136,12 @@ void results_unref(struct core *core, struct results *results)
 {
     if (results == NULL || --results->refs > 0)
         return;
-    if (keep(core, results))
-        list_append(&results->job->spare, &results->link);
-    else
+    if (!keep(core, results)) {
         results_free(core, results);
+        return;
+    }
+    core->stats.results_spare += pool_cost(results->bytes);
+    list_append(&results->job->spare, &results->link);
 }
 
 void results_retire(struct core *core, struct results *results)
@@ -178,6 +181,7 @@ unsigned results_reserved(const struct job *job)
 
 void results_free_spare(struct core *core, struct job *job)
 {
-    list_each (link, &job->spare)
-        results_free(core, list_entry(link, struct results, link));
+    struct results *r;
+    while ((r = take_spare(core, job)) != NULL)
+        results_free(core, r);
 }

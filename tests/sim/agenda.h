@@ -12,6 +12,8 @@ enum item_kind {
     ITEM_REPLY,     /* what: struct request; its answer reaches the worker */
     ITEM_PATIENCE,  /* what: struct request; the worker gives the connection up */
     ITEM_SENT,      /* what: struct request; a pull's sums have left */
+    ITEM_COPY,      /* what: struct wire; a thread copies a piece of a push in shared memory */
+    ITEM_RUBBISH,   /* what: struct request; its worker writes to that memory */
     ITEM_PERSISTED, /* what: struct request; its push is durable */
     ITEM_FOLD,      /* what: struct fold_task; a thread does it */
     ITEM_FOLDED,    /* what: struct fold_task; the core hears of it */

@@ -68,12 +68,18 @@ static uint64_t grads_cost(const struct plan_job *job)
     return pool_cost(bytes);
 }
 
+/* What is spare is given up when somebody needs it. */
+static uint64_t results_left(const struct core_stats *s)
+{
+    return s->results_max - s->results_used + s->results_spare;
+}
+
 /* Nothing is under way, so nothing may be left to do, unless the results of a deleted job are still
  * being sent. */
 static void check_quiet(struct sim *sim, const struct core_stats *s)
 {
     for (struct model_job *job = sim->model.jobs; job != NULL; job = job->next) {
-        if (job->deleted || s->results_max - s->results_used < 2 * grads_cost(job->plan))
+        if (job->deleted || results_left(s) < 2 * grads_cost(job->plan))
             continue;
         for (uint64_t n = 0; n < job->n_rounds; n++)
             if (job->rounds[n].state == MODEL_CLOSING)
@@ -83,14 +89,17 @@ static void check_quiet(struct sim *sim, const struct core_stats *s)
     }
 }
 
-/* A push that waits for staging waits for something that comes: a body, or a grace's end. */
+/* A push that waits for staging waits for something that comes: a body, the end of a grace, or of
+ * gathering. */
 static void check_waiting_pushes(struct sim *sim, const struct core_stats *s)
 {
-    if (s->pushes_waiting == 0 || s->bodies_receiving > 0)
+    if (s->pushes_gathering > 0 && sim->update.wake_at_ms > sim->now_ms + GATHER_MS)
+        sim_fail(sim, "pushes gather, and nobody wakes them");
+    if (s->pushes_waiting == 0 || s->bodies_receiving > 0 || s->pushes_gathering > 0)
         return;
     for (struct model_job *job = sim->model.jobs; job != NULL; job = job->next)
         if (!job->deleted && (model_open(job)->grace_at_ms != NO_WAKE ||
-                              s->results_max - s->results_used < 2 * grads_cost(job->plan)))
+                              results_left(s) < 2 * grads_cost(job->plan)))
             return;
     sim_fail(sim, "%" PRIu64 " pushes wait for staging, and nothing is under way",
              s->pushes_waiting);
@@ -116,6 +125,8 @@ void check_step(struct sim *sim)
     }
     sim->stats = s;
     sim->early_folds = s.folds_early;
+    sim->trials = s.trials;
+    sim->in_place = s.rounds_in_place;
     sim->discarded = s.pushes_discarded;
 }
 

@@ -2,7 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "sim.h"
+#include "shared.h"
 
 const char *request_name(enum event_kind kind)
 {
@@ -23,6 +23,9 @@ static void before_push(struct sim *sim, struct request *r, struct model_job *jo
     const struct push_offer *offer = &r->message->offer;
     r->round = offer->has_round || job == NULL ? offer->round : model_open(job)->number;
     sim->verdict = model_offer(job, r->message, r->round);
+    if (r->sharing != NULL && r->sharing->misplaced && sim->verdict.code == CODE_OK &&
+        !sim->verdict.repeated)
+        sim->verdict = says(CODE_INVALID_ARGUMENT);
     sim->verdict_due = sim->verdict.code != CODE_OK || sim->verdict.repeated;
 }
 
@@ -88,7 +91,8 @@ void expect_before(struct sim *sim, struct request *r, const struct event *event
         sim->verdict_due = r->wire->peer != NULL;
     }
     if (event->kind == EVENT_BODY_COMPLETE && !r->replied) {
-        sim->verdict = model_commit(r->admitted, r->message, r->round);
+        sim->verdict = shared_verdict(r, model_commit(r->admitted, r->message, r->round),
+                                      r->wire->peer->intake.push);
         sim->verdict_due = true;
     }
 }

@@ -20,6 +20,17 @@ static uint64_t elements_of(const struct message *m, size_t i)
     return n;
 }
 
+uint64_t message_bytes(const struct message *m, size_t i)
+{
+    return elements_of(m, i) * dtype_size((enum dtype)m->contributions[i].dtype);
+}
+
+uint64_t message_end(const struct message *m)
+{
+    size_t n = m->offer.n_contributions;
+    return n == 0 ? 0 : m->offsets[n - 1] + message_bytes(m, n - 1);
+}
+
 uint64_t message_integer_bits(enum dtype dtype, int x)
 {
     union {
@@ -102,7 +113,7 @@ static void finish(struct message *m, unsigned k, uint64_t seed)
     uint64_t bytes = 0;
     for (size_t i = 0; i < m->offer.n_contributions; i++) {
         m->offsets[i] = bytes;
-        bytes += elements_of(m, i) * dtype_size((enum dtype)m->contributions[i].dtype);
+        bytes += message_bytes(m, i);
     }
     m->body = malloc(bytes + 1);
     must(m->body != NULL);
@@ -195,8 +206,10 @@ struct message *message_flawed(const struct message *like, enum flaw flaw, uint6
     finish(m, (unsigned)(sequence % 7), sequence);
     if (flaw == FLAW_NODE)
         m->contributions[0].node = job->spec.n_nodes + sequence;
-    if (flaw == FLAW_LENGTH)
+    if (flaw == FLAW_LENGTH) {
         m->offer.body_bytes += 1;
+        m->length_wrong = true;
+    }
     if (flaw == FLAW_CHECKSUM) {
         m->offer.has_checksum = true;
         m->offer.checksum = XXH3_64bits(m->body, m->offer.body_bytes) + 1;

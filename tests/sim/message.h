@@ -33,6 +33,7 @@ struct message {
     uint64_t offsets[MESSAGE_TERMS]; /* of the tensors in the body */
     bool non_finite;                 /* one of them holds NaN or infinity, in a node that looks */
     bool checksum_wrong;
+    bool length_wrong;
     unsigned char *body;
 
     /* -- What the worker knows of it (worker.c, audit.c) -- */
@@ -58,6 +59,10 @@ void message_free(struct message *message);
 
 /* The bits of element e of contribution i. */
 uint64_t message_bits(const struct message *message, size_t i, uint64_t e);
+
+/* Of contribution i, and of all of them. */
+uint64_t message_bytes(const struct message *message, size_t i);
+uint64_t message_end(const struct message *message);
 
 /* The integer x, -3 … 3, as the dtype writes it. */
 uint64_t message_integer_bits(enum dtype dtype, int x);

@@ -88,7 +88,8 @@ static void pull_something(struct sim *sim)
                                  .round = sim_below(sim, r->job->rounds + 1U),
                                  .nodes = r->nodes,
                                  .n_nodes = sim_below(sim, REQUEST_NODES),
-                                 .wait_ms = sim_below(sim, 2) * sim_below(sim, 800)};
+                                 .wait_ms = sim_below(sim, 2) * sim_below(sim, 800),
+                                 .view = sim_percent(sim, sim->plan.views)};
     for (size_t i = 0; i < r->ask.n_nodes; i++)
         r->nodes[i] = sim_below(sim, r->job->spec.n_nodes + (sim_below(sim, 20) == 0));
     send(sim, r);

@@ -133,6 +133,10 @@ void plan_make(struct plan *plan, struct random *r)
     plan->fold_ms = delays[random_below(r, 4)] * 4;
     plan->persist_ms = delays[random_below(r, 4)];
     plan->repeat = (unsigned)random_below(r, 3) * 25;
+    plan->shares = (unsigned)random_below(r, 3) * 50;
+    plan->views = (unsigned)random_below(r, 3) * 50;
+    plan->config.segments = plan->views > 0;
+    plan->config.share_bytes_min = random_one_in(r, 4) ? 200 : 1;
     plan->mischief_ms = 4 + (unsigned)random_below(r, 100);
     for (size_t i = 0; i < sizeof plan->weights / sizeof *plan->weights; i++)
         plan->weights[i] = (unsigned)random_below(r, 4);

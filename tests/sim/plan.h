@@ -34,6 +34,8 @@ struct plan {
     unsigned fold_ms;    /* a fold takes 0 … */
     unsigned persist_ms; /* and making durable */
     unsigned repeat;     /* percent of requests that are sent twice */
+    unsigned shares;     /* percent of pushes that lie in shared memory */
+    unsigned views;      /* and of pulls that are views, where they can be */
     unsigned mischief_ms;
     unsigned weights[8]; /* of mischief.c's kinds */
     unsigned patience_ms;

@@ -57,6 +57,11 @@ static void add(struct series *s, const struct sim *sim)
     s->early_folds += sim->early_folds;
     s->early_pulls += sim->early_pulls;
     s->discarded += sim->discarded;
+    s->shared += sim->shared;
+    s->trials += sim->trials;
+    s->in_place += sim->in_place;
+    s->views += sim->views;
+    s->views_lost += sim->views_lost;
 }
 
 bool series_run(struct series *series, uint64_t from, uint64_t seeds, bool trace)
@@ -101,4 +106,7 @@ void series_print(const struct series *s)
     printf("%" PRIu64 " early folds, %" PRIu64 " pulls answered before the close, %" PRIu64
            " pushes discarded by a quorum\n",
            s->early_folds, s->early_pulls, s->discarded);
+    printf("%" PRIu64 " pushes from shared memory, %" PRIu64 " trials, %" PRIu64
+           " rounds folded in place, %" PRIu64 " views, %" PRIu64 " of them lost\n",
+           s->shared, s->trials, s->in_place, s->views, s->views_lost);
 }

@@ -10,6 +10,7 @@ struct series {
     double seconds;
     uint64_t accepted, duplicates, refused, rounds, pulls, cuts, deaths, repeats;
     uint64_t early_folds, early_pulls, discarded;
+    uint64_t shared, trials, in_place, views, views_lost;
 };
 
 /* Plays seeds from … from + seeds - 1; false at the first failure, whose seed and reason are

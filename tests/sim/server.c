@@ -3,7 +3,7 @@
  * take as long as chance says and end in any order. */
 #include <stdlib.h>
 
-#include "sim.h"
+#include "shared.h"
 
 bool server_start(struct sim *sim)
 {
@@ -24,6 +24,10 @@ static void enqueue(struct sim *sim, const struct event *event)
 
 /* -- Actions -- */
 
+enum {
+    VIEW_MS = 400 /* how long a client looks at one */
+};
+
 static struct request *find_request(struct sim *sim, uint64_t id)
 {
     return id == 0 || id > sim->n_requests ? NULL : sim->requests[id - 1];
@@ -38,12 +42,16 @@ static void reply(struct sim *sim, const struct reply *reply)
         return;
     }
     expect_reply(sim, request, reply);
+    shared_answered(request);
     struct wire *wire = request->wire;
     uint64_t at = sim->now_ms + sim_below(sim, sim->plan.delay_ms + 1);
     wire->last_reply_ms = at > wire->last_reply_ms ? at : wire->last_reply_ms;
     agenda_add(&sim->agenda, wire->last_reply_ms, ITEM_REPLY, request);
-    if (request->pull != NULL)
-        sim_later(sim, sim->plan.delay_ms * 4, ITEM_SENT, request);
+    if (request->pull == NULL)
+        return;
+    bool view = pull_segment(request->pull) != NULL;
+    sim->views += view;
+    sim_later(sim, view ? VIEW_MS : sim->plan.delay_ms * 4, ITEM_SENT, request);
 }
 
 static void persist(struct sim *sim, struct push *push)
@@ -51,6 +59,10 @@ static void persist(struct sim *sim, struct push *push)
     struct request *r = sim->current_request;
     bool due = sim->current->kind == EVENT_BODY_COMPLETE && r != NULL && r->kind == EVENT_PUSH &&
                sim->verdict_due && sim->verdict.code == CODE_OK && !sim->verdict.repeated;
+    if (sim->current->kind == EVENT_FOLDED) {
+        r = shared_in_place(sim, push);
+        due = r != NULL;
+    }
     if (!due || push->worker != r->message->offer.worker ||
         push->sequence != r->message->offer.sequence) {
         sim_fail(sim, "a push of worker %u, sequence %lu, is accepted out of the blue",
@@ -165,7 +177,7 @@ static void sent(struct sim *sim, struct request *r)
 {
     if (!expect_sums(sim, r, r->pull))
         sim_fail(sim, "the sums changed while they were being sent");
-    struct event event = {.kind = EVENT_SENT, .pull = r->pull};
+    struct event event = {.kind = shared_end_view(sim, r), .pull = r->pull};
     r->pull = NULL;
     server_submit(sim, &event);
 }

@@ -1,4 +1,4 @@
-#include "sim.h"
+#include "shared.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -71,10 +71,14 @@ static void happen(struct sim *sim, const struct item *item)
     switch (item->kind) {
     case ITEM_SEGMENT:
     case ITEM_LOST:
+    case ITEM_COPY:
         wire_item(sim, item);
         break;
     case ITEM_REPLY:
         reply_arrives(sim, item->what);
+        break;
+    case ITEM_RUBBISH:
+        shared_item(sim, item->what);
         break;
     case ITEM_PATIENCE:
         request = item->what;
@@ -164,6 +168,7 @@ void sim_run(struct sim *sim, uint64_t seed, bool trace)
         check_nothing_left(sim);
     if (!sim->failed)
         core_free(sim->core);
+    shared_check_end(sim);
 }
 
 static void free_wires(struct wire *wire)
@@ -180,8 +185,10 @@ void sim_free(struct sim *sim)
 {
     free_wires(sim->wires);
     free_wires(sim->old_wires);
-    for (size_t i = 0; i < sim->n_requests; i++)
+    for (size_t i = 0; i < sim->n_requests; i++) {
+        shared_free(sim->requests[i]);
         free(sim->requests[i]);
+    }
     while (sim->messages != NULL) {
         struct message *m = sim->messages;
         sim->messages = m->next;

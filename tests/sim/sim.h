@@ -34,6 +34,7 @@ struct request {
     const struct plan_job *job;
     /* -- What it asks -- */
     struct message *message; /* PUSH */
+    struct sharing *sharing; /* its tensors' places; NULL: they are the body */
     struct pull_offer ask;
     uint64_t nodes[REQUEST_NODES];
     struct close_offer close;
@@ -82,6 +83,7 @@ struct wire {
     unsigned n;
     struct request *intake; /* the push whose body is being read */
     uint64_t body_at;       /* of it, bytes that were read or dropped */
+    bool copying;           /* a thread copies the intake's tensors */
     bool pumping;
 };
 
@@ -143,6 +145,7 @@ struct sim {
     struct worker workers[PLAN_JOBS * PLAN_WORKERS];
     unsigned n_workers;
     struct message *messages;
+    struct lost_view *lost_views;
     struct wire *mischief_wire;
     bool deleted[PLAN_JOBS]; /* ever: the workers' own audit is off then */
     uint64_t n_flawed;       /* for their sequences */
@@ -154,6 +157,7 @@ struct sim {
     uint64_t events;
     uint64_t accepted, duplicates, refused, rounds, pulls_answered, cuts, deaths, repeats;
     uint64_t early_folds, early_pulls, discarded;
+    uint64_t shared, trials, in_place, views, views_lost;
 };
 
 /* -- sim.c -- */

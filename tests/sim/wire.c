@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sim.h"
+#include "shared.h"
 
 struct request *request_new(struct sim *sim, struct worker *worker, enum event_kind kind,
                             const struct plan_job *job)
@@ -57,7 +57,9 @@ void wire_send(struct sim *sim, struct wire *w, struct request *r)
     sim_say(sim, "%s: sends %s %lu on wire %u", r->worker != NULL ? "worker" : "mischief",
             request_name(r->kind), (unsigned long)r->id, w->number);
     add_segment(sim, w, r, 0);
-    uint64_t left = r->message == NULL ? 0 : r->message->offer.body_bytes;
+    if (r->message != NULL && sim_percent(sim, sim->plan.shares))
+        shared_make(sim, r);
+    uint64_t left = r->message == NULL || r->sharing != NULL ? 0 : r->message->offer.body_bytes;
     for (int pieces = 3; left > 0; pieces--) {
         uint64_t n = pieces == 1 ? left : 1 + sim_below(sim, left);
         add_segment(sim, w, r, n);
@@ -99,7 +101,7 @@ static struct event event_of(struct wire *w, struct request *r)
         event.spec = &r->job->spec;
         break;
     case EVENT_PUSH:
-        event.offer = &r->message->offer;
+        event.offer = r->sharing != NULL ? &r->sharing->offer : &r->message->offer;
         break;
     case EVENT_PULL:
         event.ask = &r->ask;
@@ -151,12 +153,38 @@ static bool settle_body(struct sim *sim, struct wire *w)
     return true;
 }
 
+/* Tensors that lie elsewhere are copied by a thread, a piece at a time; true while it does. */
+static bool copies(struct sim *sim, struct wire *w)
+{
+    uint64_t room;
+    if (w->copying)
+        return true;
+    if (w->intake->sharing == NULL || w->peer->intake.state != INTAKE_GRANTED ||
+        body_room(&w->peer->intake, &room) == NULL)
+        return false;
+    w->copying = true;
+    sim_later(sim, sim->plan.fold_ms / 2, ITEM_COPY, w);
+    return true;
+}
+
+static void copy(struct sim *sim, struct wire *w)
+{
+    if (body_copy(&w->peer->intake) && w->peer->intake.state == INTAKE_GRANTED) {
+        sim_later(sim, sim->plan.fold_ms / 2, ITEM_COPY, w);
+        return;
+    }
+    w->copying = false;
+    wire_pump(sim, w);
+}
+
 /* One thing that can be done; false: nothing can without news. */
 static bool advance(struct sim *sim, struct wire *w)
 {
     if (w->intake != NULL && w->peer->intake.state == INTAKE_NONE)
         w->intake = NULL; /* refused before it was granted */
     if (w->intake != NULL && w->peer->intake.state == INTAKE_WAITING)
+        return false;
+    if (is_body(w) && copies(sim, w))
         return false;
     if (is_body(w) && settle_body(sim, w))
         return true;
@@ -196,6 +224,10 @@ static void lost(struct sim *sim, struct wire *w)
 {
     if (w->peer == NULL)
         return;
+    if (w->copying) { /* the server keeps a connection while it copies */
+        agenda_add(&sim->agenda, sim->now_ms + 1, ITEM_LOST, w);
+        return;
+    }
     sim_say(sim, "server: wire %u is lost", w->number);
     w->pumping = true; /* nothing more is read */
     enum intake_state state = w->peer->intake.state;
@@ -206,6 +238,9 @@ static void lost(struct sim *sim, struct wire *w)
     expect_wire_lost(sim, w);
     server_submit(sim, &(struct event){.kind = EVENT_PEER_LOST, .peer = peer});
     free(peer);
+    for (size_t i = 0; i < sim->n_requests; i++)
+        if (sim->requests[i]->wire == w)
+            shared_answered(sim->requests[i]);
     struct wire **from = &sim->wires;
     while (*from != w)
         from = &(*from)->next;
@@ -219,6 +254,10 @@ void wire_item(struct sim *sim, const struct item *item)
     struct wire *w = item->what;
     if (item->kind == ITEM_LOST) {
         lost(sim, w);
+        return;
+    }
+    if (item->kind == ITEM_COPY) {
+        copy(sim, w);
         return;
     }
     if (w->peer == NULL)

@@ -124,7 +124,8 @@ static void pull_early(struct sim *sim, struct worker *w)
                                  .round = w->round,
                                  .nodes = r->nodes,
                                  .n_nodes = 1,
-                                 .wait_ms = 1 + sim_below(sim, 1000)};
+                                 .wait_ms = 1 + sim_below(sim, 1000),
+                                 .view = sim_percent(sim, sim->plan.views)};
     wire_send(sim, w->wire, r);
 }
 
@@ -164,7 +165,8 @@ static void pull_turn(struct sim *sim, struct worker *w)
     r->ask = (struct pull_offer){.job = w->job->name,
                                  .has_round = true,
                                  .round = w->round,
-                                 .wait_ms = 1 + sim_below(sim, 3000)};
+                                 .wait_ms = 1 + sim_below(sim, 3000),
+                                 .view = sim_percent(sim, sim->plan.views)};
     if (sim_below(sim, 4) == 0) {
         r->ask.nodes = r->nodes;
         r->ask.n_nodes = 1 + sim_below(sim, REQUEST_NODES - 1);
