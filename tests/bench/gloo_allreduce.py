@@ -78,7 +78,12 @@ def fork_rank(number, *rest):
 
 def main():
     bench = {"warm-up": 4, "touch": 0}
-    bench.update((key, int(value)) for key, value in (word.split("=") for word in sys.argv[1:]))
+    try:
+        bench.update((key, int(value)) for key, value in (w.split("=") for w in sys.argv[1:]))
+    except ValueError:
+        sys.exit(__doc__)
+    if bench.keys() != {"warm-up", "touch", "workers", "bytes", "rounds"}:
+        sys.exit(__doc__)
     meetings = 2 * (bench["warm-up"] + bench["rounds"])
     barrier = shared_barrier(bench["workers"])
     memory = mmap.mmap(-1, meetings * bench["workers"] * 8)

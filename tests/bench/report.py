@@ -65,8 +65,11 @@ def print_row(row):
 
 
 def print_targets(rows):
+    found = list(targets(rows))
+    if not found:
+        return
     print(f"\n{'target':76}{'wanted':>12}{'measured':>12}  (min - max)")
-    for t in targets(rows):
+    for t in found:
         middle = extremes = "-"
         if t.measured:
             low, middle, high = (f"{value:,.{t.digits}f}" for value in t.measured)
