@@ -40,7 +40,11 @@ struct fold_rule {
 };
 
 /* One staged tensor; dtype equals the rule's or widens to it (dtype_widens). data is borrowed for
- * the call, packed, native little-endian, with at least as many elements as the node has. */
+ * the call, packed, native little-endian, with at least as many elements as the node has.
+ *
+ * Memory that somebody writes while it is read harms those elements and no other: nothing that is
+ * read there decides where anything else is read or written. In every mode, a sum (or mean) into
+ * which a NaN or infinity went is not finite: what was added can be judged by what came out. */
 struct tensor {
     const void *data;
     enum dtype dtype;

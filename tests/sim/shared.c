@@ -124,10 +124,13 @@ struct verdict_model shared_verdict(const struct request *r, struct verdict_mode
     bool whole = (v.code == CODE_OK && !v.repeated) || v.code == CODE_NON_FINITE;
     if (r->sharing == NULL || !whole)
         return v;
-    for (size_t i = 0; i < m->offer.n_contributions; i++)
-        if ((checked || m->job->nodes[m->contributions[i].node].requires_grad) &&
-            memcmp(push->body + m->offsets[i], m->body + m->offsets[i], message_bytes(m, i)) != 0)
+    for (size_t i = 0; i < m->offer.n_contributions; i++) {
+        uint64_t bytes = message_bytes(m, i);
+        bool counts = checked || m->job->nodes[m->contributions[i].node].requires_grad;
+        if (counts && bytes > 0 &&
+            memcmp(push->body + m->offsets[i], m->body + m->offsets[i], bytes) != 0)
             v.code = checked ? CODE_CHECKSUM_MISMATCH : CODE_NON_FINITE;
+    }
     return v;
 }
 
