@@ -2,31 +2,67 @@
 
 #include <signal.h>
 #include <string.h>
+#include <time.h>
 
 #include "client/clock.h"
 #include "client/drive.h"
 #include "client/report.h"
 
+enum {
+    WATCH_US = 200,
+    PROMPT_MAX = 4096 /* answers that nobody came for */
+};
+
 static bool my_turn(const gf_client *client)
 {
-    return client->impatient == 0 && client_busy(client) && !client->background_stop;
+    return client->waiters == 0 && client_busy(client) && !client->background_stop;
+}
+
+/* Nobody else is going to do it soon. */
+static bool urgent(const gf_client *client)
+{
+    return client->slow > 0 || client->connection.send_blocked || client->prompt >= PROMPT_MAX;
+}
+
+/* true: nobody came. */
+static bool watch(gf_client *client)
+{
+    uint64_t active = client->active;
+    struct timespec end;
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    end.tv_nsec += WATCH_US * 1000;
+    end.tv_sec += end.tv_nsec / 1000000000;
+    end.tv_nsec %= 1000000000;
+    client->background_watches = true;
+    pthread_cond_clockwait(&client->background_wanted, &client->lock, CLOCK_MONOTONIC, &end);
+    client->background_watches = false;
+    return client->active == active;
+}
+
+static void drive(gf_client *client)
+{
+    client->driving = true;
+    while (my_turn(client))
+        drive_once(client, NEVER);
+    client->driving = false;
+    if (client->waiters > 0)
+        pthread_cond_broadcast(&client->changed);
 }
 
 static void *run(void *data)
 {
     gf_client *client = data;
+    bool quiet = false; /* nobody came for a while */
     pthread_mutex_lock(&client->lock);
     while (!client->background_stop) {
-        if (client->driving || !my_turn(client)) {
+        if (!client->driving && my_turn(client) && (quiet || urgent(client))) {
+            drive(client);
+        } else if (!quiet) {
+            quiet = watch(client);
+        } else {
             pthread_cond_wait(&client->background_wanted, &client->lock);
-            continue;
+            quiet = false;
         }
-        client->driving = client->background_drives = true;
-        while (my_turn(client))
-            drive_once(client, NEVER);
-        client->driving = client->background_drives = false;
-        if (client->waiters > 0)
-            pthread_cond_broadcast(&client->changed);
     }
     pthread_mutex_unlock(&client->lock);
     return NULL;
@@ -51,7 +87,8 @@ gf_code background_start(gf_client *client, gf_error *error)
 
 void background_wake(gf_client *client)
 {
-    if (client->background_started && !client->driving)
+    if (client->background_started && !client->driving &&
+        (!client->background_watches || urgent(client)))
         pthread_cond_signal(&client->background_wanted);
 }
 

@@ -1,4 +1,9 @@
-/* The thread behind the asynchronous form. */
+/* The thread behind the asynchronous form: it drives while operations are in flight and nobody
+ * waits.
+ *
+ * Small pushes, whose answers come at once, are an exception while a thread goes on submitting them
+ * and waiting for them: that one sends and receives as it goes, and taking turns with it would cost
+ * more than the pushes. The background thread watches, and drives once nobody came for a while. */
 #pragma once
 
 #include "client/client.h"

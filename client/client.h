@@ -53,15 +53,16 @@ struct gf_client {
     bool polling;       /* the driver sleeps in poll(): wake_fd wakes it */
     bool moving;        /* the driver moves bytes without the lock: requests must not be touched */
     unsigned waiters;   /* threads in drive_until() */
-    unsigned impatient; /* of those, who want the background thread's place */
-    unsigned prompt;    /* small pushes on their way, whose answers come at once … */
-    unsigned behind;    /* … and those that were submitted behind them, and wait to be sent */
+    unsigned prompt;    /* small pushes that were sent, whose answers come at once … */
+    unsigned behind;    /* … and others that were submitted behind them, and wait to be sent */
+    unsigned slow;      /* all else that is in flight */
+    uint64_t active;    /* counts what threads do here: is anybody about? */
     unsigned onlookers; /* threads that wait for `moving` to end */
     int wake_fd;
 
     /* background.c */
     bool background_started;
-    bool background_drives;
+    bool background_watches; /* it looks again soon, and need not be woken */
     bool background_stop;
     pthread_t background;
     pthread_cond_t background_wanted;

@@ -10,10 +10,6 @@
 #include "client/flight.h"
 #include "client/send.h"
 
-enum {
-    PATIENCE_US = 200
-};
-
 /* Those who wait hear of what is done when the lock is about to be free, once for all of it. */
 static void tell(gf_client *client)
 {
@@ -147,28 +143,6 @@ static void look_on(gf_client *client, uint64_t until_ms)
     pthread_cond_clockwait(&client->changed, &client->lock, CLOCK_MONOTONIC, &until);
 }
 
-/* Waits while another thread drives. The background thread has to give its place to who waits for
- * long, and meanwhile nothing was done. */
-static void let_drive(gf_client *client, uint64_t until_ms)
-{
-    if (!client->background_drives) {
-        look_on(client, until_ms);
-        return;
-    }
-    struct timespec soon;
-    clock_gettime(CLOCK_MONOTONIC, &soon);
-    soon.tv_nsec += PATIENCE_US * 1000;
-    soon.tv_sec += soon.tv_nsec / 1000000000;
-    soon.tv_nsec %= 1000000000;
-    int late = pthread_cond_clockwait(&client->changed, &client->lock, CLOCK_MONOTONIC, &soon);
-    if (late == 0 || !client->background_drives)
-        return;
-    client->impatient++;
-    drive_wake(client);
-    look_on(client, until_ms);
-    client->impatient--;
-}
-
 static bool over(uint64_t until_ms)
 {
     return until_ms != NEVER && clock_now_ms() >= until_ms;
@@ -178,11 +152,12 @@ bool drive_until(gf_client *client, bool (*ready)(const void *what), const void 
                  uint64_t until_ms)
 {
     client->waiters++;
-    if (client->driving && send_wanted(client))
-        drive_wake(client);
+    client->active++;
+    if (client->driving)
+        drive_wake(client); /* the background thread lets go of its place */
     while (!ready(what) && !over(until_ms)) {
         if (client->driving) {
-            let_drive(client, until_ms);
+            look_on(client, until_ms);
             continue;
         }
         client->driving = true;
@@ -191,6 +166,7 @@ bool drive_until(gf_client *client, bool (*ready)(const void *what), const void 
         client->driving = false;
     }
     client->waiters--;
+    client->active++;
     if (!client->driving)
         drive_hand_over(client);
     return ready(what);

@@ -3,8 +3,7 @@
  * There is no thread that does the work: of the threads that wait for an operation, one polls,
  * sends and receives for all of them, with the client's lock free while it sleeps in poll() or
  * moves bytes. When its own operation is complete, another waiting thread takes its place. The
- * background thread drives while operations are in flight and nobody waits, or not for long: while
- * one operation after the other completes, taking its place would cost more than it brings. */
+ * background thread (background.h) drives only while operations are in flight and nobody waits. */
 #pragma once
 
 #include "client/client.h"

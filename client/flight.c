@@ -6,10 +6,6 @@
 #include "client/drive.h"
 #include "client/report.h"
 
-enum {
-    BEHIND_MAX = 64 /* small pushes that wait for the answer to others */
-};
-
 static struct request *request_of(struct list *link)
 {
     return list_entry(link, struct request, link);
@@ -44,6 +40,7 @@ void flight_add(gf_client *client, struct request *request)
     request->order = ++client->last_order;
     request->state = REQUEST_QUEUED;
     enqueue(client, request);
+    client->slow += !request->prompt && request->op != NULL;
     client->connection.held = NULL;
     if (request->deadline_ms != NEVER)
         heap_insert(&client->deadlines, &request->deadline, request->deadline_ms);
@@ -79,6 +76,7 @@ static void take_back(gf_client *client, const struct request *request)
 static void end(gf_client *client, struct request *request, const gf_error *outcome)
 {
     take_back(client, request);
+    client->slow -= !request->prompt && request->op != NULL;
     let_go(client, request);
     list_remove(&request->link);
     heap_remove(&client->deadlines, &request->deadline);
@@ -112,12 +110,6 @@ void flight_finish(gf_client *client, struct request *request, const gf_error *o
         request->kind->ended(client, request);
     if (client->connection.give_up && !client->driving)
         connection_drop(client);
-}
-
-bool flight_may_wait(gf_client *client, const struct gf_op *op)
-{
-    return op->push != NULL && op->push->prompt && op->pull == NULL && client->prompt > 0 &&
-           ++client->behind < BEHIND_MAX;
 }
 
 void flight_sent(gf_client *client, struct request *request)

@@ -12,10 +12,6 @@ void flight_add(gf_client *client, struct request *request);
 /* The same, ahead of another one that is queued and has not begun. */
 void flight_add_before(struct request *request, struct request *next);
 
-/* May a new operation be sent a little later, without waking the driver? A small push may, behind
- * others whose answer is about to come: then all that came meanwhile leaves together. */
-bool flight_may_wait(gf_client *client, const struct gf_op *op);
-
 /* It is DONE with this outcome, which is copied; a failed push takes the pull of its operation
  * along. If its bytes are half on the wire, the connection is given up. Not while bytes move. */
 void flight_finish(gf_client *client, struct request *request, const gf_error *outcome);

@@ -10,6 +10,10 @@
 #include "client/push.h"
 #include "client/report.h"
 
+enum {
+    BEHIND_MAX = 64
+};
+
 struct gf_op *op_new(gf_client *client)
 {
     struct gf_op *op = calloc(1, sizeof *op);
@@ -50,6 +54,20 @@ static void add(struct gf_op *op, struct request *request)
     flight_add(op->client, request);
 }
 
+/* Small pushes behind others, whose answers are about to come, leave with the next of these, or
+ * when there are many: sending them costs more than making them. */
+static void attend(gf_client *client, const struct gf_op *op)
+{
+    bool small = op->push != NULL && op->push->prompt && op->pull == NULL;
+    client->active++;
+    if (small && client->prompt > 0 && ++client->behind < BEHIND_MAX)
+        background_wake(client);
+    else if (small)
+        drive_nudge(client);
+    else
+        drive_attend(client);
+}
+
 gf_code op_submit(struct gf_op *op, bool background, gf_error *error)
 {
     gf_client *client = op->client;
@@ -61,8 +79,8 @@ gf_code op_submit(struct gf_op *op, bool background, gf_error *error)
         add(op, op->push);
         add(op, op->pull);
         add(op, op->other);
-        if (background && !flight_may_wait(client, op))
-            drive_attend(client);
+        if (background)
+            attend(client, op);
     }
     pthread_mutex_unlock(&client->lock);
     return code;

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -17,7 +18,8 @@
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tensors travel as they lie in memory");
 
 enum {
-    PROMPT_BYTES = 1024
+    PROMPT_BYTES = 1024, /* a body up to here is copied behind its head, and leaves with it */
+    FEW = 4              /* tensors whose header takes no memory of its own */
 };
 
 /* How a push is sent. */
@@ -185,16 +187,35 @@ struct spot {
     uint64_t offset;
 };
 
-/* The entries of a header, in one allocation: n messages, then n pointers to them. */
-static Gradfold__V1__Contribution **contributions_new(const gf_push_args *args,
-                                                      const struct spot *spots)
+/* The entries of a header. */
+struct entries {
+    Gradfold__V1__Contribution *messages;
+    Gradfold__V1__Contribution **list;
+    Gradfold__V1__Contribution few_messages[FEW]; /* are the memory, when they are */
+    Gradfold__V1__Contribution *few[FEW];
+};
+
+static bool entries_init(struct entries *e, size_t n)
 {
-    size_t n = args->n_tensors;
-    Gradfold__V1__Contribution *entries = calloc(n + 1, sizeof *entries + sizeof(void *));
-    if (entries == NULL)
-        return NULL;
-    Gradfold__V1__Contribution **list = (Gradfold__V1__Contribution **)(void *)(entries + n);
-    for (size_t i = 0; i < n; i++) {
+    e->messages = e->few_messages;
+    e->list = e->few;
+    if (n <= FEW)
+        return true;
+    e->messages = calloc(n, sizeof *e->messages + sizeof *e->list);
+    e->list = (Gradfold__V1__Contribution **)(void *)(e->messages + n);
+    return e->messages != NULL;
+}
+
+static void entries_free(struct entries *e)
+{
+    if (e->messages != e->few_messages)
+        free(e->messages);
+}
+
+static void entries_fill(struct entries *e, const gf_push_args *args, const struct spot *spots)
+{
+    Gradfold__V1__Contribution *entries = e->messages;
+    for (size_t i = 0; i < args->n_tensors; i++) {
         gradfold__v1__contribution__init(&entries[i]);
         entries[i].has_node = true;
         entries[i].node = args->tensors[i].node;
@@ -207,14 +228,8 @@ static Gradfold__V1__Contribution **contributions_new(const gf_push_args *args,
             entries[i].buffer = buffer_id(spots[i].buffer);
             entries[i].offset = spots[i].offset;
         }
-        list[i] = &entries[i];
+        e->list[i] = &entries[i];
     }
-    return list;
-}
-
-static void contributions_free(Gradfold__V1__Contribution **list, size_t n)
-{
-    free((Gradfold__V1__Contribution *)(void *)list - n);
 }
 
 /* spots NULL: the tensors are in the body. */
@@ -222,9 +237,11 @@ static gf_code pack(const struct request *request, const gf_push_args *args,
                     const struct spot *spots, Gradfold__V1__Push *push, struct way *way,
                     gf_error *error)
 {
-    push->contributions = contributions_new(args, spots);
-    if (push->contributions == NULL)
+    struct entries entries;
+    if (!entries_init(&entries, args->n_tensors))
         return report(error, GF_CLIENT_NO_MEMORY, "no memory for %zu tensors", args->n_tensors);
+    entries_fill(&entries, args, spots);
+    push->contributions = entries.list;
     push->n_contributions = args->n_tensors;
     Gradfold__V1__Request message = GRADFOLD__V1__REQUEST__INIT;
     message.op_case = GRADFOLD__V1__REQUEST__OP_PUSH;
@@ -233,8 +250,9 @@ static gf_code pack(const struct request *request, const gf_push_args *args,
     message.id = request->id;
     way->body_bytes = spots == NULL ? request->body_bytes : 0;
     way->n_out = spots == NULL ? request->n_out : 1;
-    gf_code code = head_pack(&message, way->body_bytes, &way->head, &way->head_bytes, error);
-    contributions_free(push->contributions, args->n_tensors);
+    size_t room = way->body_bytes <= PROMPT_BYTES ? (size_t)way->body_bytes : 0;
+    gf_code code = head_pack(&message, way->body_bytes, room, &way->head, &way->head_bytes, error);
+    entries_free(&entries);
     return code;
 }
 
@@ -288,6 +306,19 @@ static gf_code add_places(gf_client *client, struct push *made, const gf_push_ar
     return code;
 }
 
+/* A small body follows its head in memory, too. */
+static void join(struct request *request)
+{
+    uint8_t *at = request->head + request->head_bytes;
+    for (size_t i = 1; i < request->n_out; i++) {
+        if (request->out[i].bytes > 0)
+            memcpy(at, request->out[i].data, (size_t)request->out[i].bytes);
+        at += request->out[i].bytes;
+    }
+    request->n_out = 1;
+    request->out[0].bytes += request->body_bytes;
+}
+
 static gf_code fill(gf_client *client, struct push *made, const gf_push_args *args, gf_error *error)
 {
     struct request *request = &made->request;
@@ -310,7 +341,10 @@ static gf_code fill(gf_client *client, struct push *made, const gf_push_args *ar
     request->head = made->with_body.head;
     request->head_bytes = made->with_body.head_bytes;
     request->out[0] = (struct piece){request->head, request->head_bytes};
-    return add_places(client, made, args, &push, error);
+    code = add_places(client, made, args, &push, error);
+    if (made->places == NULL && request->body_bytes <= PROMPT_BYTES)
+        join(request);
+    return code;
 }
 
 gf_code push_new(gf_client *client, const gf_push_args *args, struct request **request,

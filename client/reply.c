@@ -125,7 +125,10 @@ static void status_of(const Gradfold__V1__Response *response, gf_error *error)
     const char *message = status->message;
     if (message == NULL || message[0] == '\0')
         message = gf_code_text(code);
-    report(error, code, "%s", message);
+    if (code == GF_OK)
+        report_ok(error);
+    else
+        report(error, code, "%s", message);
 }
 
 static struct request *addressee(gf_client *client, uint64_t id)

@@ -8,7 +8,9 @@
 
 gf_code request_reserve(struct request *request, size_t n, gf_error *error)
 {
-    request->out = calloc(n + 1, sizeof *request->out);
+    request->out = request->few;
+    if (n + 1 > REQUEST_FEW)
+        request->out = calloc(n + 1, sizeof *request->out);
     if (request->out == NULL)
         return report(error, GF_CLIENT_NO_MEMORY, "no memory for %zu tensors", n);
     request->n_out = 1;
@@ -22,13 +24,13 @@ void request_add_piece(struct request *request, const void *data, uint64_t bytes
     request->body_bytes += bytes;
 }
 
-gf_code head_pack(Gradfold__V1__Request *message, uint64_t body_bytes, uint8_t **head,
+gf_code head_pack(Gradfold__V1__Request *message, uint64_t body_bytes, size_t room, uint8_t **head,
                   size_t *head_bytes, gf_error *error)
 {
     size_t n = gradfold__v1__request__get_packed_size(message);
     if (n > UINT32_MAX)
         return report(error, GF_TOO_LARGE, "a header of %zu bytes", n);
-    uint8_t *made = realloc(*head, FRAME_PREFIX_BYTES + n);
+    uint8_t *made = realloc(*head, FRAME_PREFIX_BYTES + n + room);
     if (made == NULL)
         return report(error, GF_CLIENT_NO_MEMORY, "no memory for a header of %zu bytes", n);
     frame_prefix_encode(made, (uint32_t)n, body_bytes);
@@ -43,11 +45,11 @@ gf_code request_pack(struct request *request, Gradfold__V1__Request *message, gf
     message->has_id = true;
     message->id = request->id;
     gf_code code =
-        head_pack(message, request->body_bytes, &request->head, &request->head_bytes, error);
+        head_pack(message, request->body_bytes, 0, &request->head, &request->head_bytes, error);
     if (code != GF_OK)
         return code;
     if (request->out == NULL) {
-        request->out = &request->only;
+        request->out = request->few;
         request->n_out = 1;
     }
     request->out[0] = (struct piece){request->head, request->head_bytes};
@@ -70,7 +72,7 @@ void request_release(struct request *request)
     if (request->kind->free != NULL)
         request->kind->free(request);
     free(request->head);
-    if (request->out != &request->only)
+    if (request->out != request->few)
         free(request->out);
     free(request->into);
 }

@@ -37,6 +37,10 @@ struct cursor {
     uint64_t offset;
 };
 
+enum {
+    REQUEST_FEW = 4
+};
+
 struct request;
 
 /* What differs from one request to another. */
@@ -81,8 +85,8 @@ struct request {
 
     uint8_t *head; /* frame prefix and header, owned */
     size_t head_bytes;
-    struct piece *out; /* [0] is the head, then the body: array of borrowed memory */
-    struct piece only; /* the array of a request without a body */
+    struct piece *out;             /* [0] is the head, then the body: array of borrowed memory */
+    struct piece few[REQUEST_FEW]; /* is the array, when they are */
     size_t n_out;
     uint64_t body_bytes;
     const int *passes; /* the descriptor that leaves with the first byte; NULL: none */
@@ -98,8 +102,9 @@ struct request {
     gf_error outcome; /* of a DONE or answered one */
 };
 
-/* A frame's head of this message for a body of so many bytes: *head is reallocated. */
-gf_code head_pack(Gradfold__V1__Request *message, uint64_t body_bytes, uint8_t **head,
+/* A frame's head of this message for a body of so many bytes. *head is reallocated, with room for
+ * so many bytes more behind it. */
+gf_code head_pack(Gradfold__V1__Request *message, uint64_t body_bytes, size_t room, uint8_t **head,
                   size_t *head_bytes, gf_error *error);
 
 /* Makes the frame's head from message; body pieces are out[1] …, already filled in. The id must be

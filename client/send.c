@@ -12,7 +12,7 @@
 
 enum {
     SEND_BYTES = 1024 * 1024,
-    SEND_VECTORS = 64
+    SEND_VECTORS = 256
 };
 
 static struct request *request_of(struct list *link)

@@ -59,14 +59,15 @@ static ssize_t give(struct fake_wire *wire, const void *buffer, uint64_t n)
     union control control = {.room = {0}};
     struct iovec vector = {(void *)(uintptr_t)buffer, n};
     struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
-    if (wire->give_fd >= 0) {
-        message.msg_control = &control;
-        message.msg_controllen = CMSG_SPACE(sizeof(int));
-        struct cmsghdr *c = CMSG_FIRSTHDR(&message);
-        *c = (struct cmsghdr){
-            .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int))};
-        memcpy(CMSG_DATA(c), &wire->give_fd, sizeof(int));
-    }
+    if (wire->give_fd < 0)
+        return send(wire->fd, buffer, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+    message.msg_control = &control;
+    message.msg_controllen = CMSG_SPACE(sizeof(int));
+    struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(c), &wire->give_fd, sizeof(int));
     ssize_t sent = sendmsg(wire->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent > 0)
         wire->give_fd = -1;
