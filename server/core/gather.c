@@ -41,18 +41,14 @@ static uint64_t bit_of(uint32_t worker)
     return UINT64_C(1) << (worker % 64);
 }
 
-static bool is_tried(const struct round *round)
-{
-    return round->batch != NULL && round->batch->purpose == BATCH_TRIAL;
-}
-
-/* One push a worker: of two, one will be a duplicate or refused. */
+/* One trial a round, so that a worker who makes them fail costs one fold. One push a worker: of
+ * two, one will be a duplicate or refused. */
 static bool may_join(const struct core *core, const struct round *round, const struct push *push)
 {
     const struct job *job = push->job;
     return push->sources != NULL && push->final && push->n_terms > 0 && !push->print.has_checksum &&
            push->body_bytes >= core->config.share_bytes_min && job->quorum == job->world_size &&
-           !is_tried(round) && (*word_of(round, push->worker) & bit_of(push->worker)) == 0;
+           !round->tried && (*word_of(round, push->worker) & bit_of(push->worker)) == 0;
 }
 
 bool gather_join(struct core *core, struct intake *intake, uint64_t now_ms)
@@ -151,6 +147,7 @@ void gather_try(struct core *core, struct update *update, struct round *round)
     list_each (wait, &round->gathering)
         fine &= would_be_accepted(round, push_of(wait));
     if (fine && batch_start(core, update, round, BATCH_TRIAL, &trial)) {
+        round->tried = true;
         trial->pushes = round->pushes;
         list_each (wait, &round->gathering) {
             struct push *push = push_of(wait);

@@ -50,6 +50,7 @@ struct round {
     uint32_t n_final;
     uint64_t *gathers; /* likewise; behind `final` */
     uint32_t n_gathering;
+    bool tried;                    /* a trial has begun, the only one */
     struct list gathering;         /* struct intake.wait: final pushes that wait for the others' */
     struct heap_node gather_until; /* in core.gathers while there is one */
     struct heap_node grace;        /* armed when the quorum is reached */
