@@ -221,6 +221,7 @@ class Listeners(unittest.TestCase):
             "max-body-bytes",
             "max-connections",
             "threads",
+            "io-threads",
             "log-level",
             "log-format",
             "admin",

@@ -28,6 +28,7 @@ static void defaults_suit_one_machine_and_nobody_else(void **state)
     assert_int_equal(o->result_bytes, UINT64_C(2) << 30);
     assert_int_equal(o->accumulator_bytes, UINT64_C(2) << 30);
     assert_int_equal(o->threads, 6);
+    assert_int_equal(o->io_threads, 1);
     assert_null(o->kernels);
     assert_int_equal(o->log_level, LOG_LEVEL_INFO);
     assert_int_equal(o->log_format, LOG_FORMAT_TEXT);
@@ -77,7 +78,8 @@ static void every_option_can_be_given(void **state)
                           "ports", "--insecure", "--staging-bytes", "64MiB", "--shared-bytes=63M",
                           "--result-bytes=65M", "--accumulator-bytes", "66M", "--max-body-bytes",
                           "1G", "--max-connections", "7", "--idle-timeout", "1500ms", "--threads",
-                          "3", "--kernels", "avx2", "--log-level", "debug", "--log-format", "json"),
+                          "3", "--io-threads", "4", "--kernels", "avx2", "--log-level", "debug",
+                          "--log-format", "json"),
                      OPTIONS_RUN);
     const struct server_options *o = &f.options;
     assert_int_equal(o->n_listen, 2);
@@ -96,6 +98,7 @@ static void every_option_can_be_given(void **state)
     assert_int_equal(o->max_connections, 7);
     assert_int_equal(o->idle_ms, 1500);
     assert_int_equal(o->threads, 3);
+    assert_int_equal(o->io_threads, 4);
     assert_string_equal(o->kernels, "avx2");
     assert_int_equal(o->log_level, LOG_LEVEL_DEBUG);
     assert_int_equal(o->log_format, LOG_FORMAT_JSON);
@@ -118,6 +121,7 @@ static void every_variable_stands_in_for_its_option(void **state)
                                             "GRADFOLDD_MAX_CONNECTIONS=7",
                                             "GRADFOLDD_IDLE_TIMEOUT=1m",
                                             "GRADFOLDD_THREADS=3",
+                                            "GRADFOLDD_IO_THREADS=64",
                                             "GRADFOLDD_KERNELS=scalar",
                                             "GRADFOLDD_LOG_LEVEL=error",
                                             "GRADFOLDD_LOG_FORMAT=json",
@@ -142,6 +146,7 @@ static void every_variable_stands_in_for_its_option(void **state)
     assert_int_equal(o->max_connections, 7);
     assert_int_equal(o->idle_ms, 60000);
     assert_int_equal(o->threads, 3);
+    assert_int_equal(o->io_threads, 64);
     assert_string_equal(o->kernels, "scalar");
     assert_int_equal(o->log_level, LOG_LEVEL_ERROR);
     assert_int_equal(o->log_format, LOG_FORMAT_JSON);

@@ -68,6 +68,8 @@ static void numbers_out_of_range_or_no_numbers(void **state)
     (void)state;
     REFUSED("--threads: \"0\": expected a whole number from 1 to 1024", "--threads", "0");
     REFUSED("1024", "--threads", "1025");
+    REFUSED("from 1 to 64", "--io-threads", "0");
+    REFUSED("from 1 to 64", "--io-threads", "65");
     REFUSED("\"-1\"", "--threads", "-1");
     REFUSED("\"2 \"", "--threads", "2 ");
     REFUSED("\"2x\"", "--threads=2x");
