@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "interrupt.h"
 #include "report.h"
 
 enum {
@@ -23,6 +24,14 @@ __attribute__((format(printf, 3, 4))) static bool fail(struct admin *admin, enum
     va_end(args);
     admin->status = status;
     return false;
+}
+
+/* Called about once a second, whatever happens: not 0 ends the request. */
+static int look_around(void *context, curl_off_t down_all, curl_off_t down, curl_off_t up_all,
+                       curl_off_t up)
+{
+    (void)context, (void)down_all, (void)down, (void)up_all, (void)up;
+    return interrupt_came();
 }
 
 enum exit_status admin_open(struct admin *admin, const struct arguments *arguments)
@@ -46,6 +55,8 @@ enum exit_status admin_open(struct admin *admin, const struct arguments *argumen
     curl_easy_setopt(admin->curl, CURLOPT_CONNECTTIMEOUT_MS,
                      timeout_ms < CONNECT_MS ? timeout_ms : (long)CONNECT_MS);
     curl_easy_setopt(admin->curl, CURLOPT_USERAGENT, "gradfold");
+    curl_easy_setopt(admin->curl, CURLOPT_XFERINFOFUNCTION, look_around);
+    curl_easy_setopt(admin->curl, CURLOPT_NOPROGRESS, 0L);
     return STATUS_DONE;
 }
 
@@ -79,6 +90,8 @@ static bool explain(struct admin *admin, CURLcode code, const char *text)
         return fail(admin, STATUS_UNREACHABLE, "%s: %s", admin->address, why);
     case CURLE_OPERATION_TIMEDOUT:
         return fail(admin, STATUS_TIMEOUT, "%s: %s", admin->address, why);
+    case CURLE_ABORTED_BY_CALLBACK:
+        return fail(admin, STATUS_INTERRUPTED, "%s: not waited for any longer", admin->address);
     case CURLE_URL_MALFORMAT:
         return fail(admin, STATUS_USAGE, "%s: expected HOST:PORT", admin->address);
     case CURLE_WRITE_ERROR:
@@ -154,7 +167,7 @@ enum exit_status admin_complain(const struct admin *admin)
         advise("--timeout gives it longer");
     else if (strncmp(admin->error, "NOT_FOUND", 9) == 0)
         advise("gradfold status lists the jobs");
-    else
+    else if (admin->status != STATUS_INTERRUPTED)
         advise("is that the --admin address of a gradfoldd?");
     return admin->status;
 }

@@ -2,7 +2,6 @@
 #include "bench.h"
 
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -12,6 +11,7 @@
 #include "bench_figures.h"
 #include "bench_server.h"
 #include "commands.h"
+#include "interrupt.h"
 #include "print.h"
 #include "progress.h"
 #include "session.h"
@@ -295,14 +295,19 @@ static enum exit_status run_size(struct run *run, uint64_t bytes, bool quiet)
 
 static enum exit_status open_client(struct run *run, gf_server_info *info)
 {
-    const gf_options options = {.size = sizeof options,
-                                .call_timeout_ms = run->bench->timeout_ms,
-                                .name = "gradfold bench"};
     gf_error error;
-    gf_code code = gf_connect(run->bench->address, &options, &run->client, &error);
-    if (code == GF_OK)
-        code = gf_ping(run->client, GF_DEFAULT_TIMEOUT, info, &error);
-    return session_check(code, &error, run->bench->address, NULL);
+    enum exit_status status =
+        session_open_at(run->bench->address, run->bench->timeout_ms, &run->client);
+    if (status == STATUS_DONE) {
+        gf_code code = gf_ping(run->client, GF_DEFAULT_TIMEOUT, info, &error);
+        status = session_check(code, &error, run->bench->address, NULL);
+    }
+    if (status == STATUS_DONE && run->bench->transport == BENCH_SHM && !info->shared_memory) {
+        complain("%s: shares no memory with us", run->bench->address);
+        advise("is it on this host, and serves it a Unix socket, gradfoldd --unix PATH?");
+        return STATUS_FAILED;
+    }
+    return status;
 }
 
 static enum exit_status print_all(const struct run *run, const gf_server_info *info)
@@ -333,12 +338,6 @@ static enum exit_status run_all(struct run *run, const struct arguments *argumen
     return status;
 }
 
-/* Ctrl-C reaches the workers too; that it interrupts our waiting is all it has to do. */
-static void on_signal(int number)
-{
-    (void)number;
-}
-
 enum exit_status bench_run(const struct arguments *arguments)
 {
     struct bench bench;
@@ -347,9 +346,7 @@ enum exit_status bench_run(const struct arguments *arguments)
     enum exit_status status = read_options(&bench, arguments);
     if (status != STATUS_DONE)
         return status;
-    const struct sigaction action = {.sa_handler = on_signal};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    interrupt_catch();
     struct run run = {.bench = &bench};
     if (arguments_flag(arguments, "json"))
         run.results = json_array();

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,13 +11,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "interrupt.h"
+
 /* -- Starting -- */
 
 static _Noreturn void become_worker(const struct bench_crew *crew, const struct bench *bench,
                                     pid_t parent, int channel)
 {
-    signal(SIGINT, SIG_DFL);
-    signal(SIGTERM, SIG_DFL);
+    interrupt_uncatch();
     prctl(PR_SET_PDEATHSIG, SIGTERM); /* also when the parent is killed */
     if (getppid() == parent) {
         for (uint32_t i = 0; i < crew->n; i++)
@@ -110,7 +110,7 @@ static enum exit_status await_answers(struct bench_crew *crew)
     struct pollfd *server = &fds[crew->n];
     *server = (struct pollfd){.fd = crew->server, .events = POLLIN};
     for (uint32_t left = crew->n; left > 0;) {
-        if (poll(fds, crew->n + 1, -1) < 0)
+        if (interrupt_poll(fds, crew->n + 1, -1) < 0)
             return STATUS_INTERRUPTED;
         if (server->revents != 0) {
             complain("the server ended");

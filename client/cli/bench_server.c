@@ -1,7 +1,6 @@
 #include "bench_server.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +9,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "interrupt.h"
 
 enum {
     PATIENCE_MS = 10000,
@@ -45,7 +46,7 @@ static _Noreturn void become_server(const char *program, const char *port_file, 
         "gradfoldd",   "--listen", "127.0.0.1:0", "--admin", "off",
         "--log-level", "warn",     "--port-file", port_file, socket == NULL ? NULL : "--unix",
         socket,        NULL};
-    signal(SIGINT, SIG_DFL);
+    interrupt_uncatch();
     signal(SIGPIPE, SIG_DFL);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() == parent)
@@ -98,7 +99,7 @@ static enum exit_status await_address(struct bench_server *server, const char *p
             complain("the server did not start");
             return STATUS_FAILED;
         }
-        if (poll(NULL, 0, PAUSE_MS) < 0)
+        if (interrupt_poll(NULL, 0, PAUSE_MS) < 0)
             return STATUS_INTERRUPTED;
     }
     complain("the server was not ready after %d s", PATIENCE_MS / 1000);

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "bench_crew.h"
+#include "session.h"
 
 struct worker {
     const struct bench *bench;
@@ -227,28 +228,15 @@ static bool operate(struct worker *w, const struct bench_order *order)
     return done;
 }
 
-/* What shares no memory would be measured as if it did. */
-static bool need_shared_memory(struct worker *w)
-{
-    gf_server_info info;
-    gf_code code = gf_ping(w->client, GF_DEFAULT_TIMEOUT, &info, &w->answer.error);
-    if (code != GF_OK)
-        return fail(w, "ping", code, NULL);
-    return info.shared_memory ||
-           fail(w, "connect", GF_CLIENT_SYSTEM,
-                "the server shares no memory with us: is it on this host, with --unix?");
-}
-
 static bool join(struct worker *w)
 {
     const gf_options options = {.size = sizeof options,
+                                .connect_timeout_ms = session_connect_ms(w->bench->timeout_ms),
                                 .call_timeout_ms = w->bench->timeout_ms,
                                 .name = "gradfold bench",
                                 .no_shared_memory = w->bench->transport != BENCH_SHM};
     gf_code code = gf_connect(w->bench->address, &options, &w->client, &w->answer.error);
-    if (code != GF_OK)
-        return fail(w, "connect", code, NULL);
-    return w->bench->transport != BENCH_SHM || need_shared_memory(w);
+    return code == GF_OK || fail(w, "connect", code, NULL);
 }
 
 void bench_worker_run(const struct bench *bench, uint32_t worker, int channel)

@@ -1,10 +1,11 @@
 #include "screen.h"
 
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+
+#include "interrupt.h"
 
 static struct winsize size_now(void)
 {
@@ -54,7 +55,7 @@ void screen_draw(const char *lines)
     for (unsigned row = 0; row < size.ws_row && *lines != '\0'; row++) {
         int n = (int)strcspn(lines, "\n");
         if (row > 0)
-            fputs("\r\n", stdout);
+            putchar('\n');
         printf("%.*s\033[K", n < size.ws_col ? n : size.ws_col - 1, lines);
         lines += n + (lines[n] == '\n');
     }
@@ -65,7 +66,7 @@ void screen_draw(const char *lines)
 bool screen_wait(int ms)
 {
     struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
-    int ready = poll(&input, 1, ms);
+    int ready = interrupt_poll(&input, 1, ms);
     char key = 0;
     if (ready < 0)
         return true;

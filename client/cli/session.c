@@ -6,13 +6,16 @@ enum {
     CONNECT_MS = 5000
 };
 
-enum exit_status session_open(const struct arguments *arguments, gf_client **client)
+uint32_t session_connect_ms(uint32_t timeout_ms)
 {
-    const char *address = arguments_text(arguments, "server");
-    uint32_t timeout_ms = (uint32_t)arguments_number(arguments, "timeout");
+    return timeout_ms < CONNECT_MS ? timeout_ms : CONNECT_MS;
+}
+
+enum exit_status session_open_at(const char *address, uint32_t timeout_ms, gf_client **client)
+{
     const gf_options options = {
         .size = sizeof options,
-        .connect_timeout_ms = timeout_ms < CONNECT_MS ? timeout_ms : CONNECT_MS,
+        .connect_timeout_ms = session_connect_ms(timeout_ms),
         .call_timeout_ms = timeout_ms,
         .name = "gradfold",
     };
@@ -23,6 +26,12 @@ enum exit_status session_open(const struct arguments *arguments, gf_client **cli
         return STATUS_USAGE;
     }
     return session_check(code, &error, address, NULL);
+}
+
+enum exit_status session_open(const struct arguments *arguments, gf_client **client)
+{
+    return session_open_at(arguments_text(arguments, "server"),
+                           (uint32_t)arguments_number(arguments, "timeout"), client);
 }
 
 enum exit_status session_describe(gf_client *client, const char *name, gf_job **job)

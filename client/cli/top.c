@@ -1,12 +1,11 @@
 /* gradfold top: status, again and again, with what happened in between. */
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "admin.h"
 #include "commands.h"
+#include "interrupt.h"
 #include "print.h"
 #include "report.h"
 #include "screen.h"
@@ -48,14 +47,6 @@ struct top {
     uint64_t count; /* still to be shown; 0: without an end */
     int interval_ms;
 };
-
-static volatile sig_atomic_t signalled;
-
-static void on_signal(int number)
-{
-    (void)number;
-    signalled = 1;
-}
 
 /* -- Showing -- */
 
@@ -102,11 +93,9 @@ static enum exit_status show(const struct top *top, const struct snapshot *now, 
 /* True: enough. */
 static bool wait_interval(const struct top *top)
 {
-    if (signalled)
-        return true;
     if (top->screen.taken)
         return screen_wait(top->interval_ms);
-    return poll(NULL, 0, top->interval_ms) < 0;
+    return interrupt_poll(NULL, 0, top->interval_ms) < 0;
 }
 
 /* A server that does not answer is asked again: it may be starting anew. */
@@ -157,10 +146,7 @@ enum exit_status top_run(const struct arguments *arguments)
 {
     struct top top = {.arguments = arguments,
                       .interval_ms = (int)arguments_number(arguments, "interval")};
-    const struct sigaction action = {.sa_handler = on_signal}; /* interrupts poll() */
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGHUP, &action, NULL);
+    interrupt_catch();
     enum exit_status status = admin_open(&top.admin, arguments);
     if (status == STATUS_DONE)
         status = run(&top);
