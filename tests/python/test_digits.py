@@ -1,4 +1,4 @@
-"""Training on real data: an accident in each of five runs, and DistributedDataParallel beside it."""
+"""Training on real data: an accident in each of five runs, and DDP beside it."""
 
 import json
 import os

@@ -55,6 +55,7 @@ def test_numpy_workers_end_with_the_weights_of_the_exact_mean(address, tmp_path)
     assert numpy_worker.accuracy(weights, *test) > 0.9
 
 
+@pytest.mark.training
 def test_a_torch_worker_goes_on_from_its_checkpoint(address, tmp_path):
     """Four of them, one of which is killed: test_digits.py."""
     torch = pytest.importorskip("torch")
