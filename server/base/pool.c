@@ -120,9 +120,11 @@ static uint64_t size_of_class(unsigned index)
 static void make_room(struct pool *pool, uint64_t need)
 {
     for (unsigned i = CLASSES; i-- > 0;) {
-        while (pool->classes[i] != NULL) {
+        while (true) {
             if (pool->used + pool->kept_bytes + need <= pool->max)
                 return;
+            if (pool->classes[i] == NULL)
+                break;
             struct kept *k = pool->classes[i];
             pool->classes[i] = k->next;
             pool->kept_bytes -= class_cost(size_of_class(i));

@@ -73,10 +73,18 @@ void peer_init(struct peer *peer)
 struct reply *reply_to(struct update *update, const struct event *event, enum request_kind request)
 {
     struct reply *reply = &update->reply;
-    *reply = (struct reply){.peer = event->peer,
-                            .request_id = event->request_id,
-                            .request = request,
-                            .now_ms = event->now_ms};
+    error_clear(&reply->error); /* and not all of its message */
+    reply->peer = event->peer;
+    reply->request_id = event->request_id;
+    reply->request = request;
+    reply->now_ms = event->now_ms;
+    reply->job = NULL;
+    reply->created = false;
+    reply->round_status = NULL;
+    reply->verdict = 0;
+    reply->round = 0;
+    reply->ignored = 0;
+    reply->pull = NULL;
     return reply;
 }
 

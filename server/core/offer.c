@@ -26,32 +26,59 @@ struct summary {
     bool overflow; /* of body_bytes */
 };
 
-/* The print's hash of the contributions as they were sent. */
-static void hash_contributions(const struct push_offer *offer, struct key_print *print)
+enum {
+    HEAD_WORDS = 3,
+    FLAT_WORDS = 64 /* contributions that fit so many are hashed at once */
+};
+
+static void write_head(uint64_t head[static HEAD_WORDS], const struct contribution *c)
+{
+    head[0] = c->node;
+    head[1] = (uint64_t)(int64_t)c->dtype;
+    head[2] = c->ndim;
+}
+
+static XXH128_hash_t hash_many(const struct push_offer *offer)
 {
     XXH3_state_t state;
     XXH3_128bits_reset(&state);
     for (size_t i = 0; i < offer->n_contributions; i++) {
         const struct contribution *c = &offer->contributions[i];
-        uint64_t head[3] = {c->node, (uint64_t)(int64_t)c->dtype, c->ndim};
+        uint64_t head[HEAD_WORDS];
+        write_head(head, c);
         XXH3_128bits_update(&state, head, sizeof head);
         if (c->ndim > 0)
             XXH3_128bits_update(&state, c->shape, c->ndim * sizeof *c->shape);
     }
-    XXH128_hash_t h = XXH3_128bits_digest(&state);
-    print->contributions[0] = h.low64;
-    print->contributions[1] = h.high64;
+    return XXH3_128bits_digest(&state);
+}
+
+/* Of the contributions as they were sent; the same in one piece or in many. */
+static XXH128_hash_t hash_contributions(const struct push_offer *offer)
+{
+    uint64_t flat[FLAT_WORDS];
+    size_t n = 0;
+    for (size_t i = 0; i < offer->n_contributions; i++) {
+        const struct contribution *c = &offer->contributions[i];
+        if (c->ndim > FLAT_WORDS || n + HEAD_WORDS + c->ndim > FLAT_WORDS)
+            return hash_many(offer);
+        write_head(flat + n, c);
+        n += HEAD_WORDS;
+        for (size_t d = 0; d < c->ndim; d++)
+            flat[n++] = c->shape[d];
+    }
+    return XXH3_128bits(flat, n * sizeof *flat);
 }
 
 static struct key_print make_print(const struct push_offer *offer)
 {
     bool elsewhere = offer->places != NULL;
-    struct key_print print = {.body_bytes = elsewhere ? places_bytes(offer) : offer->body_bytes,
+    XXH128_hash_t hash = hash_contributions(offer);
+    return (struct key_print){.contributions = {hash.low64, hash.high64},
+                              .body_bytes = elsewhere ? places_bytes(offer) : offer->body_bytes,
                               .checksum = offer->has_checksum ? offer->checksum : 0,
                               .has_checksum = offer->has_checksum,
                               .final = offer->final};
-    hash_contributions(offer, &print);
-    return print;
 }
 
 static void add_bytes(struct summary *s, const struct contribution *c)
@@ -129,8 +156,10 @@ static struct push *push_new(struct job *job, const struct event *event, uint64_
                              const struct summary *s)
 {
     const struct push_offer *offer = event->offer;
-    uint64_t own_bytes = sizeof(struct push) + s->n_terms * sizeof(struct term);
-    struct push *push = calloc(1, own_bytes);
+    uint64_t terms_end = sizeof(struct push) + s->n_terms * sizeof(struct term);
+    bool inlined = s->body_bytes <= PUSH_INLINE_BYTES;
+    uint64_t own_bytes = terms_end + (inlined ? s->body_bytes : 0);
+    struct push *push = malloc(own_bytes);
     struct source *sources = offer->places == NULL ? NULL : sources_new(offer);
     if (push == NULL || (offer->places != NULL && sources == NULL)) {
         sources_free(sources, offer->n_contributions);
@@ -147,6 +176,7 @@ static struct push *push_new(struct job *job, const struct event *event, uint64_
                           .final = offer->final,
                           .sources = sources,
                           .n_sources = offer->n_contributions,
+                          .body = inlined ? (unsigned char *)push + terms_end : NULL,
                           .body_bytes = s->body_bytes,
                           .own_bytes = own_bytes,
                           .n_terms = s->n_terms,

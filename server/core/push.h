@@ -15,6 +15,10 @@ struct term {
     enum dtype dtype;
 };
 
+enum {
+    PUSH_INLINE_BYTES = 1024 /* a body of so much at most lies behind the terms */
+};
+
 struct push {
     struct list link;      /* round.persisting, then round.held[worker] or round.staged */
     struct job *job;       /* referenced by the intake; not used after the commit */
@@ -31,9 +35,10 @@ struct push {
     struct batch *trial;    /* that reads the sources: they must stay */
     struct source *sources; /* where the tensors are to be copied from; NULL: they are the body */
     size_t n_sources;
-    unsigned char *body; /* staging; NULL before the grant and for an empty body */
+    unsigned char *body; /* staging; NULL before the grant, unless it lies behind the terms */
     uint64_t body_bytes;
-    uint64_t own_bytes; /* of this structure, which counts against the staging budget too */
+    uint64_t own_bytes; /* of this structure, which counts against the staging budget too, with
+                           a body that lies behind the terms */
     bool granted;       /* charged to the budget */
     bool in_place;      /* was folded where it lay: it has no body */
     uint32_t n_terms;

@@ -10,10 +10,16 @@
 #include "core/gather.h"
 #include "core/state.h"
 
+/* For its body: else that lies in the push itself. */
+static bool has_buffer(const struct push *push)
+{
+    return push->body_bytes > PUSH_INLINE_BYTES;
+}
+
 uint64_t push_cost(const struct push *push)
 {
-    bool body = push->body_bytes > 0 && !push->in_place;
-    return (body ? pool_cost(push->body_bytes) : 0) + push->own_bytes;
+    return (has_buffer(push) && !push->in_place ? pool_cost(push->body_bytes) : 0) +
+           push->own_bytes;
 }
 
 void push_free(struct core *core, struct push *push)
@@ -23,7 +29,8 @@ void push_free(struct core *core, struct push *push)
         return;
     }
     if (push->granted) {
-        pool_give(core->staging, push->body, push->body_bytes);
+        if (has_buffer(push))
+            pool_give(core->staging, push->body, push->body_bytes);
         pool_discharge(core->staging, push->own_bytes);
     }
     sources_free(push->sources, push->n_sources);
@@ -105,7 +112,7 @@ static bool fits(const struct core *core, const struct push *push)
 
 static bool take(struct core *core, struct push *push)
 {
-    if (push->body_bytes > 0) {
+    if (has_buffer(push)) {
         push->body = pool_take(core->staging, push->body_bytes);
         if (push->body == NULL)
             return false;

@@ -40,7 +40,7 @@ struct core {
     unsigned closing; /* rounds */
     uint64_t pulls_waiting;
     uint64_t pushes_waiting;
-    uint64_t gathering; /* of these */
+    uint64_t gathering;      /* of these */
     struct core_stats stats; /* the counters of it */
 };
 
