@@ -111,6 +111,37 @@ class Pages(unittest.TestCase):
                 self.assertIn(f"{title}.{section}", os.listdir(PAGES), name)
 
 
+class Examples(Case):
+    """Sessions: a line that begins with $ is run, the lines below it are what it prints."""
+
+    def run_session(self, text):
+        commands = re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", text, re.M)
+        self.assertGreater(len(commands), 5)
+        for command, expected in commands:
+            if command == "gradfoldd &":  # runs already
+                continue
+            if command == "cat spec.json":  # what the reader is to write
+                self.write("spec.json", expected)
+            command = command.replace(
+                "gradfold bench", "env -u GRADFOLD_SERVER gradfold bench --rounds 1 --bytes 64")
+            done = subprocess.run(
+                ["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False,
+                cwd=self.folder,
+                env=self.environment(PATH=f"{os.path.dirname(binary())}:/usr/bin:/bin"))
+            self.assertEqual((done.returncode, done.stderr), (0, ""), command)
+            if expected:
+                self.assertEqual(done.stdout, expected, command)
+        self.run_tool("delete", "-q", "try")
+
+    def test_of_the_page(self):
+        text = page("gradfold.1").partition("\n.Sh EXAMPLES")[2]
+        self.run_session(text.partition(".Bd -literal -offset indent\n")[2].partition(".Ed")[0])
+
+    def test_of_the_readme(self):
+        with open(os.path.join(TOP, "README.md"), encoding="utf-8") as file:
+            self.run_session(file.read().partition("```console\n")[2].partition("```")[0])
+
+
 class Completion(Case):
     def complete(self, *words):
         """What bash offers behind these words, the last of which is being written."""
