@@ -133,7 +133,15 @@ no_build_paths()
 
 manual_pages()
 {
-    [[ -s $prefix/share/man/man8/gradfoldd.8 ]]
+    [[ -s $prefix/share/man/man8/gradfoldd.8 && -s $prefix/share/man/man1/gradfold.1 &&
+        -s $prefix/share/man/man1/gradfold-push.1 && -s $prefix/share/man/man3/libgradfold.3 ]]
+}
+
+# It holds the library, finds the server beside it, and completes where bash-completion looks.
+tool_runs()
+{
+    (cd / && env -u LD_LIBRARY_PATH "$prefix/bin/gradfold" bench --rounds 1 --bytes 64) &&
+        [[ -s $prefix/share/bash-completion/completions/gradfold ]]
 }
 
 main()
@@ -143,6 +151,7 @@ main()
     check "installs" install_tree
     libdir=$(dirname "$(find "$prefix" -name pkgconfig -type d)")
     check "the server runs from its prefix" server_runs
+    check "the tool runs from its prefix" tool_runs
     check "pkg-config, shared" with_pkg_config_shared
     check "pkg-config, static" with_pkg_config_static
     check "find_package, shared and static" with_find_package
