@@ -15,4 +15,6 @@ extern const struct scenario job_scenarios[];
 extern const struct scenario push_scenarios[];
 extern const struct scenario round_scenarios[];
 extern const struct scenario peer_scenarios[];
+extern const struct scenario shared_scenarios[];
 extern const size_t n_job_scenarios, n_push_scenarios, n_round_scenarios, n_peer_scenarios;
+extern const size_t n_shared_scenarios;

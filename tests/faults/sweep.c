@@ -366,6 +366,7 @@ int main(int argc, char **argv)
     add(&s, push_scenarios, n_push_scenarios);
     add(&s, round_scenarios, n_round_scenarios);
     add(&s, peer_scenarios, n_peer_scenarios);
+    add(&s, shared_scenarios, n_shared_scenarios);
     s.started = now_s();
     s.progress = mmap(NULL, SCENARIOS_MAX * sizeof *s.progress, PROT_READ | PROT_WRITE,
                       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
