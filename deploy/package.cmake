@@ -4,6 +4,7 @@
 #   gradfold           the command-line tool
 #   libgradfold0       the library
 #   libgradfold-dev    what building against it needs
+#   python3-gradfold   the Python package
 #   gradfold-demo      training on real data through a server, to try an installation
 
 # Off by default: a service is only installed as a whole, into /usr and /etc, by a package.
@@ -30,6 +31,9 @@ install(FILES tests/data/digits.csv tests/data/README.md DESTINATION share/gradf
 
 configure_file(deploy/debian/changelog.in ${CMAKE_BINARY_DIR}/changelog @ONLY)
 execute_process(COMMAND gzip -9nf ${CMAKE_BINARY_DIR}/changelog COMMAND_ERROR_IS_FATAL ANY)
+
+install(DIRECTORY client/python/gradfold DESTINATION lib/python3/dist-packages COMPONENT python
+    PATTERN __pycache__ EXCLUDE)
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_VENDOR "the gradfold authors")
@@ -81,6 +85,12 @@ gradfold_package(demo gradfold-demo misc "training on real data through a gradfo
     "gradfold-demo trains a small network with four workers, kills one of them,\n\
 and compares the result, bit by bit, with training in a single process."
     "gradfoldd" "libgradfold0 (${this})")
+gradfold_package(python python3-gradfold python "summation service for distributed training (Python 3)"
+    "NumPy arrays are pushed and pulled without a copy; gradfold.torch has an\n\
+optimizer that is adopted with one line."
+    "python3" "python3-numpy" "libgradfold0 (${this})")
+set(CPACK_DEBIAN_PYTHON_PACKAGE_ARCHITECTURE all)
+set(CPACK_DEBIAN_PYTHON_PACKAGE_SUGGESTS python3-torch)
 if(TARGET gradfold)
     gradfold_package(gradfold gradfold net "command-line tool of the gradfold summation server"
         "Creates and watches jobs, pushes and pulls tensors, measures.")
@@ -92,6 +102,9 @@ set(CPACK_DEBIAN_GRADFOLDD_PACKAGE_CONTROL_EXTRA
     ${CMAKE_SOURCE_DIR}/deploy/debian/postinst
     ${CMAKE_SOURCE_DIR}/deploy/debian/prerm
     ${CMAKE_SOURCE_DIR}/deploy/debian/postrm)
+set(CPACK_DEBIAN_PYTHON_PACKAGE_CONTROL_EXTRA
+    ${CMAKE_SOURCE_DIR}/deploy/debian/python/postinst
+    ${CMAKE_SOURCE_DIR}/deploy/debian/python/prerm)
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_CONTROL_EXTRA ${CMAKE_SOURCE_DIR}/deploy/debian/triggers)
 
 include(CPack)

@@ -117,9 +117,8 @@ class Documentation(unittest.TestCase):
         self.assertGreater(len(packages), 4)
         for package in packages:
             self.assertIn(f"`{package}`", readme)
-        options = set(re.findall(r"^  (--[\w-]+)", run(server.binary(), "--help").stdout, re.M))
-        for option in set(re.findall(r"`(--[a-z-]+)", readme)):
-            known = options | {"--shm-size", "--preset", "--build-dir", "--mount"}
+        known = re.findall(r"^  (--[\w-]+)", run(server.binary(), "--help").stdout, re.M)
+        for option in set(re.findall(r"`(--[a-z-]+)`", readme)) - {"--help", "--shm-size", "--ipc"}:
             self.assertIn(option, known)
 
 

@@ -80,7 +80,7 @@ class Size(ServerCase):
                     conn.close()
                     self.expect(reply, code, *([str(needed)] if code else []))
 
-    def test_accumulators_take_two_to_four_times_the_tensors_that_are_folded_early(self):
+    def test_accumulators_take_8_to_16_bytes_an_element_that_is_folded_early(self):
         job = self.create(self.nodes(), world_size=64)
         worker = 0
         while self.metric("folds_early_total") == 0:
