@@ -226,6 +226,21 @@ def test_memory_that_is_not_in_order_or_shared_by_gradients(address, name):
     run_workers(2, work)
 
 
+def test_a_mean_is_never_pulled_to_where_its_push_may_still_be_read():
+    """zero_grad() may keep the last mean's memory as .grad, and the next push reads from it."""
+    parameter = torch.nn.Parameter(torch.zeros(4))
+    slot = gt._exchange.Slot(0, "a", parameter)
+    places = set()
+    for _ in range(4):
+        parameter.grad = slot.target()
+        places.add(parameter.grad.data_ptr())
+        assert slot.target().data_ptr() != parameter.grad.data_ptr()
+    assert len(places) == 2
+    empty = gt._exchange.Slot(0, "b", torch.nn.Parameter(torch.zeros(0)))
+    empty.parameter.grad = empty.target()
+    assert empty.target() is empty.target()
+
+
 def test_a_worker_that_starts_again_repeats_its_round_and_counts_once(address, name, tmp_path):
     """Worker 1 is gone after its push of round 3, and comes back with the checkpoint before."""
     path = str(tmp_path / "checkpoint")
