@@ -19,6 +19,9 @@ install(FILES deploy/gradfoldd.service DESTINATION /lib/systemd/system COMPONENT
 install(FILES deploy/sysusers.conf DESTINATION /usr/lib/sysusers.d RENAME gradfoldd.conf
     COMPONENT gradfoldd)
 install(FILES deploy/gradfoldd.conf DESTINATION /etc/gradfold COMPONENT gradfoldd)
+install(FILES deploy/README.md DESTINATION share/doc/gradfoldd COMPONENT gradfoldd)
+install(FILES deploy/prometheus.yml deploy/alerts.yml deploy/grafana/dashboard.json
+    DESTINATION share/doc/gradfoldd/examples COMPONENT gradfoldd)
 
 install(TARGETS digits_worker digits_alone digits_test DESTINATION lib/gradfold/bin COMPONENT demo)
 file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/demo)
