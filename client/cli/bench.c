@@ -2,6 +2,7 @@
 #include "bench.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -330,7 +331,7 @@ static enum exit_status run_all(struct run *run, const struct arguments *argumen
                transports[bench->transport], info.version, bench->address);
         bench_print_head();
     }
-    for (size_t i = 0; status == STATUS_DONE && i < bench->n_bytes; i++)
+    for (size_t i = 0; status == STATUS_DONE && i < bench->n_bytes && !ferror(stdout); i++)
         status = run_size(run, bench->bytes[i], arguments_flag(arguments, "quiet"));
     if (status == STATUS_DONE && run->results != NULL)
         status = print_all(run, &info);
@@ -347,6 +348,7 @@ enum exit_status bench_run(const struct arguments *arguments)
     if (status != STATUS_DONE)
         return status;
     interrupt_catch();
+    signal(SIGPIPE, SIG_IGN); /* `gradfold bench | head` must end the server, too */
     struct run run = {.bench = &bench};
     if (arguments_flag(arguments, "json"))
         run.results = json_array();

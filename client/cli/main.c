@@ -1,5 +1,4 @@
 /* gradfold: from argv to a command's run function. */
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -44,7 +43,6 @@ static enum exit_status help(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    signal(SIGPIPE, SIG_IGN); /* `gradfold jobs | head` ends by its output's error */
     const char *name = argc > 1 ? argv[1] : NULL;
     if (name == NULL) {
         complain("a command is missing");

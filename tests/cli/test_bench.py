@@ -7,7 +7,8 @@ import signal
 import subprocess
 
 from server import SANITIZER_WORDS, wait_until
-from tool import (DONE, FAILED, INTERRUPTED, NOBODY, SECONDS, UNREACHABLE, USAGE, Case, binary)
+from tool import (DONE, FAILED, FILE, INTERRUPTED, NOBODY, SECONDS, UNREACHABLE, USAGE, Case,
+                  binary)
 
 SMALL = ("--rounds=3", "--bytes=64,4KiB")
 OPS = ("push", "pull", "round")
@@ -122,7 +123,7 @@ class Trouble(Case):
 
     def ends(self, process, status, found):
         out, err = process.communicate(timeout=SECONDS)
-        self.assertEqual(process.returncode, status, out + err)
+        self.assertEqual(process.returncode, status, f"{out}{err}")
         for word in SANITIZER_WORDS:
             self.assertNotIn(word, err)
         wait_until(lambda: not any(os.path.exists(f"/proc/{pid}/exe") and self.alive(pid)
@@ -166,6 +167,14 @@ class Trouble(Case):
         found = self.under_way(process, server=1)
         process.kill()
         self.ends(process, -signal.SIGKILL, found)
+
+    def test_nobody_reads_its_output(self):
+        process = self.start("--rounds=1", "--bytes=" + ",".join(["64"] * 64))
+        process.stdout.close()
+        found = children(process.pid)
+        process.stdout = None
+        self.assertIn("standard output", self.ends(process, FILE, found))
+        self.assertEqual(os.listdir(self.folder), [])
 
     def test_a_refusal_is_reported(self):
         process = self.start("-q", own=False)

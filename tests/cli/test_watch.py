@@ -9,13 +9,14 @@ import select
 import signal
 import socket
 import struct
+import subprocess
 import termios
 import time
 
 import numpy
 
 from server import Server
-from tool import (DONE, FAILED, INTERRUPTED, NOBODY, SECONDS, TIMEOUT, UNREACHABLE, USAGE, Case,
+from tool import (DONE, INTERRUPTED, NOBODY, SECONDS, TIMEOUT, UNREACHABLE, USAGE, Case,
                   binary, node)
 
 
@@ -164,6 +165,17 @@ class Top(Case):
         process.type(b"\x03")
         self.assertEqual(process.finish(), DONE)
 
+    def test_ends_when_nobody_reads_its_output(self):
+        process = subprocess.Popen(
+            [binary(), "top", "--json", "--interval=50ms", "--count=1000000"], text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.environment())
+        self.addCleanup(process.kill)
+        self.assertIn("rates", process.stdout.readline())
+        process.stdout.close()
+        process.stdout = None
+        self.assertEqual(process.communicate(timeout=SECONDS)[1], "")
+        self.assertEqual(process.returncode, -signal.SIGPIPE)
+
     def test_on_a_terminal_until_q(self):
         job = self.create([node("a", "f32", [1])], world_size=3)
         process = Terminal(self, "top", "--interval=50ms")
@@ -255,6 +267,9 @@ class Progress(Case):
         self.assertNotIn("\033", said)
         self.assertNotIn("pulling", said.replace("pulling: ", ""))
 
-    def test_failure_is_no_success(self):
-        process = Terminal(self, "describe", "nowhere")
-        self.assertEqual(process.finish(), FAILED)
+    def test_of_a_bench(self):
+        process = Terminal(self, "bench", "--bytes=1MiB", "--rounds=1000000")
+        process.expect("1.0 MiB: round ")
+        process.type(b"\x03")
+        self.assertEqual(process.finish(), INTERRUPTED)
+        self.assertEqual(self.output("jobs").split(), [self.job])
