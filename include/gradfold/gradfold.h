@@ -10,10 +10,13 @@
  * Structures of arguments begin with their own size, so that they can grow: `{.size = sizeof args,
  * …}`; whatever is left 0 has its default. client/README.md has a complete program.
  *
- * THREADS. Any threads may use one handle at the same time; an operation (gf_op) belongs to one
- * thread at a time. Whoever waits does the work: a blocking call sends and receives by itself. Only
- * the asynchronous form starts a thread, with its first use, and this one works only while nobody
- * waits. A handle does not survive fork(). No signal is raised or handled.
+ * THREADS. Any threads may use one handle at the same time; an operation (gf_op), a buffer and a
+ * view belong to one thread at a time, which need not be the one that made them. Whoever waits does
+ * the work: a blocking call sends and receives by itself. Only the asynchronous form starts a
+ * thread, with its first use, which works only while nobody waits. No signal is raised or handled.
+ *
+ * FORK. A handle does not survive fork(): the child may neither use nor free it, its operations,
+ * buffers and views; it shares the buffers' memory with its parent. It may make its own handle.
  *
  * RETRIES. A lost connection is made again, with growing pauses, and what was not answered is sent
  * again, until the call's deadline. A push counts once all the same, because it names its round,
@@ -84,7 +87,13 @@ GF_API gf_code gf_ping(gf_client *client, uint32_t timeout_ms, gf_server_info *i
  *
  * Memory of the client's that a server on the same host can read in place. Tensors that lie in
  * buffers are pushed like any others; when all of a push do, and the connection shares memory,
- * only their places are sent. Anywhere else a buffer is ordinary memory. */
+ * only their places are sent. Anywhere else a buffer is ordinary memory.
+ *
+ * Whose it is: from submitting a push until it is complete, the server may read the tensors; then
+ * they are the caller's to overwrite. If the push ended without an answer (its deadline,
+ * gf_op_free()), the server may still be reading: whatever is written then harms that push and
+ * nothing else. It may be accepted with a mixture of old and new, unless it has a checksum; whoever
+ * wants to push the same again under its key leaves the tensors as they are until the answer. */
 
 typedef struct gf_buffer gf_buffer;
 
@@ -93,9 +102,11 @@ typedef struct gf_buffer gf_buffer;
 GF_API gf_code gf_buffer_new(gf_client *client, uint64_t bytes, gf_buffer **buffer,
                              gf_error *error);
 
-/* Of no push that is not complete. May come after gf_close(). NULL is allowed. */
+/* No push from it may be in flight: complete, or given up. May come after gf_close(). NULL is
+ * allowed. */
 GF_API void gf_buffer_free(gf_buffer *buffer);
 
+/* Where it begins, and as many bytes as were asked for; valid until gf_buffer_free(). */
 GF_API void *gf_buffer_data(const gf_buffer *buffer);
 GF_API uint64_t gf_buffer_bytes(const gf_buffer *buffer);
 
@@ -106,7 +117,7 @@ typedef struct gf_tensor {
     gf_dtype dtype;
     const uint64_t *shape; /* ndim dimensions, copied; NULL with ndim 0: a scalar */
     size_t ndim;
-    const void *data; /* row-major, no padding; borrowed until the push is complete; never copied */
+    const void *data; /* row-major, no padding; borrowed until the push is complete */
 } gf_tensor;
 
 typedef struct gf_push_args {
@@ -139,10 +150,13 @@ GF_API gf_code gf_push(gf_client *client, const gf_push_args *args, gf_push_resu
 
 /* -- Pull: sums into the caller's memory, or a view of the server's --------------------------- */
 
-/* Holds what a pull showed. */
+/* Holds what a pull showed: memory that can only be read, and does not change until the view is
+ * freed, whatever becomes of the connection, the handle or the server. The server keeps the
+ * memory of a round as long as somebody looks: free views soon, a connection has 64 at most. */
 typedef struct gf_view gf_view;
 
-/* From then on what it showed must not be read. May come after gf_close(). NULL is allowed. */
+/* From then on what it showed must not be read. Tells the server, without waiting for it. May come
+ * after gf_close(). NULL is allowed. */
 GF_API void gf_view_free(gf_view *view);
 
 typedef struct gf_gradient {
@@ -189,8 +203,7 @@ GF_API gf_code gf_pull(gf_client *client, const gf_pull_args *args, gf_pull_resu
 GF_API gf_code gf_push_pull(gf_client *client, const gf_push_args *push, const gf_pull_args *pull,
                             gf_push_result *pushed, gf_pull_result *pulled, gf_error *error);
 
-/* -- The asynchronous form: submit, compute, wait
- * ----------------------------------------------------
+/* -- The asynchronous form: submit, compute, wait --------------------------------------------
  *
  * Submitting never blocks on the network. On success *op is the caller's until gf_op_free(); errors
  * of the operation itself are those of the blocking call, and come from gf_op_wait(). */

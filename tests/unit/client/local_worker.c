@@ -2,9 +2,9 @@
  *
  * usage: local_worker ADDRESS JOB WORKER WORLD_SIZE BYTES ROUNDS shared|tcp|dies|waits
  *
- * shared, tcp: takes part in rounds from the open one up to ROUNDS, and prints a sum over the bits
- * of the last result. dies: is killed in mid-round, with its push under way. waits: holds a view and
- * a buffer, says so, and goes on with the same buffer on a server that was restarted meanwhile. */
+ * shared, tcp: takes part in rounds from the open one up to ROUNDS, and prints a sum of the bits
+ * of the last result. dies: is killed in mid-round, with its push under way. waits: holds a view
+ * and a buffer, says so, and goes on with the same ones on a server that was restarted. */
 #include <gradfold/gradfold.h>
 
 #include <inttypes.h>
