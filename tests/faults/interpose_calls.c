@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -309,6 +310,24 @@ int open(const char *path, int flags, ...)
     mode_t mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(arguments, mode_t) : 0;
     va_end(arguments);
     return fails(CALL_FILE) ? -1 : NEXT(open)(path, flags, mode);
+}
+
+INTERPOSED(memfd_create);
+int memfd_create(const char *name, unsigned flags)
+{
+    return fails(CALL_DESCRIPTOR) ? -1 : NEXT(memfd_create)(name, flags);
+}
+
+/* Its third argument, if there is one, is a number or a pointer. */
+INTERPOSED(fcntl);
+int fcntl(int fd, int command, ...)
+{
+    va_list arguments;
+    va_start(arguments, command);
+    void *argument = va_arg(arguments, void *);
+    va_end(arguments);
+    bool copies = command == F_DUPFD_CLOEXEC || command == F_DUPFD;
+    return copies && fails(CALL_DESCRIPTOR) ? -1 : NEXT(fcntl)(fd, command, argument);
 }
 
 /* -- Threads -- */

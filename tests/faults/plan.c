@@ -42,6 +42,7 @@ const struct fault faults[] = {
     {"getaddrinfo:EAI_AGAIN", CALL_GETADDRINFO, EAI_AGAIN, true},
     {"getaddrinfo:EAI_MEMORY", CALL_GETADDRINFO, EAI_MEMORY, true},
     {"file:EMFILE", CALL_FILE, EMFILE, true},
+    {"descriptor:EMFILE", CALL_DESCRIPTOR, EMFILE, true},
     {"thread:EAGAIN", CALL_THREAD, EAGAIN, true},
     {"work:ENOMEM", CALL_WORK, ENOMEM, true},
 };

@@ -32,9 +32,10 @@ enum plan_call {
     CALL_POLL,
     CALL_EVENTFD,
     CALL_GETADDRINFO,
-    CALL_FILE,   /* fopen, opendir, open */
-    CALL_THREAD, /* pthread_create */
-    CALL_WORK,   /* uv_queue_work */
+    CALL_FILE,       /* fopen, opendir, open */
+    CALL_DESCRIPTOR, /* memfd_create, fcntl(F_DUPFD_CLOEXEC) */
+    CALL_THREAD,     /* pthread_create */
+    CALL_WORK,       /* uv_queue_work */
     CALL_COUNT
 };
 
