@@ -316,6 +316,10 @@ static enum exit_status read_spec(struct reading *r, json_t *root)
 static json_t *parse(const char *path, const struct blob *blob)
 {
     json_error_t error;
+    if (strlen(blob->bytes) != blob->size) { /* jansson takes it for a space */
+        complain("%s: not valid JSON: it holds a NUL byte", path);
+        return NULL;
+    }
     json_t *root = json_loadb(blob->bytes, blob->size, JSON_REJECT_DUPLICATES, &error);
     if (root == NULL)
         complain("%s:%d:%d: not valid JSON: %s", path, error.line, error.column, error.text);

@@ -113,6 +113,10 @@ class Create(Case):
                 said = self.error("create", self.write("spec.json", text), status=FILE)
                 self.assertRegex(said, rf"^gradfold create: spec.json:{line}:\d+: not valid JSON: ")
 
+    def test_a_nul_byte_is_no_space(self):
+        text = '{"name": "x",\0 "world_size": 1, "nodes": []}'
+        self.assertIn("NUL byte", self.error("create", self.write("spec.json", text), status=FILE))
+
     def test_files_that_cannot_be_read(self):
         self.assertIn("nowhere.json: No such file", self.error("create", "nowhere.json",
                                                                status=FILE))

@@ -353,9 +353,13 @@ class Pulls(Tensors):
 
     def test_a_file_that_cannot_be_written(self):
         self.push(self.job, "a.npy", "b.npy")
-        for name in ("no/x.npz", "no/x.npy"):
+        for name in ("d.npz", "d.npy"):
+            os.mkdir(self.path(name))
+        for name in ("no/x.npz", "no/x.npy", "d.npz", "d.npy"):
             said = self.error("pull", "-o", name, "-n", "a", self.job, status=FILE)
-            self.assertIn("no/x.np", said)
+            self.assertIn(name, said)
+        self.assertEqual(sorted(os.listdir(self.folder)),
+                         ["a.npy", "b.npy", "d.npy", "d.npz"])
 
     def test_an_old_file_is_replaced_when_the_new_one_is_there(self):
         self.put("x.npz", b"old")
