@@ -153,6 +153,10 @@ static bool settle_body(struct sim *sim, struct wire *w)
     return true;
 }
 
+enum {
+    COPY_PART = 32 /* a piece is less work than a fold; workers must have the patience for all */
+};
+
 /* Tensors that lie elsewhere are copied by a thread, a piece at a time; true while it does. */
 static bool copies(struct sim *sim, struct wire *w)
 {
@@ -163,14 +167,14 @@ static bool copies(struct sim *sim, struct wire *w)
         body_room(&w->peer->intake, &room) == NULL)
         return false;
     w->copying = true;
-    sim_later(sim, sim->plan.fold_ms / 2, ITEM_COPY, w);
+    sim_later(sim, sim->plan.fold_ms / COPY_PART, ITEM_COPY, w);
     return true;
 }
 
 static void copy(struct sim *sim, struct wire *w)
 {
     if (body_copy(&w->peer->intake) && w->peer->intake.state == INTAKE_GRANTED) {
-        sim_later(sim, sim->plan.fold_ms / 2, ITEM_COPY, w);
+        sim_later(sim, sim->plan.fold_ms / COPY_PART, ITEM_COPY, w);
         return;
     }
     w->copying = false;
