@@ -1,9 +1,11 @@
 #include "fake_peer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,7 +27,8 @@ static struct {
     struct span pieces; /* of an answer, yet to be sent */
     size_t piece;
     uint8_t control;
-    int fd; /* our end; -1: none */
+    bool giving; /* a descriptor leaves with the next byte */
+    int fd;      /* our end; -1: none */
     bool closing;
     uint64_t skip; /* body bytes of the request, yet to come */
     uint8_t *sending;
@@ -53,13 +56,45 @@ static void hang_up(void)
     peer.fd = -1;
     peer.pieces.n = peer.n_received = 0;
     peer.skip = 0;
-    peer.closing = false;
+    peer.closing = peer.giving = false;
+}
+
+static int segment(void)
+{
+    int fd = memfd_create("segment", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    must(fd >= 0 && ftruncate(fd, FAKE_PEER_SEGMENT) == 0);
+    must(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) == 0);
+    return fd;
+}
+
+static ssize_t send_with_segment(struct iovec piece)
+{
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control = {.room = {0}};
+    struct msghdr message = {.msg_iov = &piece,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof control};
+    struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+    int fd = segment();
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof fd);
+    memcpy(CMSG_DATA(c), &fd, sizeof fd);
+    ssize_t sent = sendmsg(peer.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    close(fd);
+    peer.giving = sent < 0;
+    return sent;
 }
 
 static void send_piece(void)
 {
     size_t n = peer.piece < peer.pieces.n ? peer.piece : peer.pieces.n;
-    ssize_t sent = send(peer.fd, peer.pieces.at, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+    struct iovec piece = {(void *)(uintptr_t)peer.pieces.at, n};
+    ssize_t sent = peer.giving ? send_with_segment(piece)
+                               : send(peer.fd, peer.pieces.at, n, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0 && errno != EAGAIN) {
         hang_up();
         return;
@@ -106,6 +141,7 @@ static void answer(struct span header, struct span body, uint64_t body_bytes, co
     n += body.n;
     peer.pieces = (struct span){peer.sending, n};
     peer.closing = (control & 2) != 0;
+    peer.giving = (control & 0x80) != 0;
 }
 
 static void answer_rest(void)

@@ -6,6 +6,10 @@
 
 #include "fuzz.h"
 
+enum {
+    FAKE_PEER_SEGMENT = 4096
+};
+
 /* The next answers, as records of responses (records.h) whose control byte says:
  *
  *   bit 0     sent as it is: without it, the answer gets the id of the request
@@ -14,6 +18,7 @@
  *   bit 3     sent before the request is complete, if its body is yet to come
  *   bits 4-5  in pieces: 0 whole, 1 header and body apart, 2, 3 smaller ones
  *   bit 6     a greeting is answered with it, too
+ *   bit 7     a sealed memfd of FAKE_PEER_SEGMENT bytes comes along
  *
  * What is left behind the last one is sent as it is, with the last answer; then connections are
  * refused. */

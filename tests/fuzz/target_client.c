@@ -1,11 +1,13 @@
 /* The client library against a server that answers with whatever the input holds.
  *
- * Input: two calls (1 byte each), then answers as fake_peer.h has them. Whatever comes: each
- * call ends in its time with a result or an error; nothing is written beyond the caller's
- * buffers; a pull that succeeds holds the body of its answer; what the library hands out can be
- * read to its end. */
+ * Input: two calls (1 byte each; the highest bit of the first: on a Unix socket), then answers as
+ * fake_peer.h has them. Whatever comes: each call ends in its time with a result or an error;
+ * nothing is written beyond the caller's buffers; a pull that succeeds holds the body of its
+ * answer; what the library hands out can be read to its end, views included; no descriptor stays
+ * open. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "fake_peer.h"
 #include "fuzz.h"
@@ -196,6 +198,49 @@ static gf_code call_both(gf_client *client, gf_error *error)
     return code;
 }
 
+/* -- Shared memory: where it is not shared, a body -- */
+
+static gf_code call_view(gf_client *client, gf_error *error)
+{
+    gf_gradient gradients[BUFFERS];
+    gf_pull_result result;
+    gf_pull_args args = {.size = sizeof args,
+                         .job = "digits",
+                         .round = 3,
+                         .gradients = gradients,
+                         .n_gradients = BUFFERS,
+                         .timeout_ms = CALL_MS,
+                         .view = true};
+    for (uint64_t i = 0; i < BUFFERS; i++)
+        gradients[i] = (gf_gradient){.node = i, .bytes = sizes[i]};
+    gf_code code = gf_pull(client, &args, &result, error);
+    if (code != GF_OK)
+        return code;
+    unsigned sum = 0;
+    for (size_t i = 0; i < BUFFERS; i++)
+        for (size_t k = 0; k < sizes[i]; k++)
+            sum += ((const uint8_t *)gradients[i].data)[k];
+    must(sum <= 255 * (sizes[0] + sizes[2]) && result.view != NULL);
+    gf_view_free(result.view);
+    return code;
+}
+
+static gf_code call_push_buffer(gf_client *client, gf_error *error)
+{
+    gf_buffer *buffer;
+    gf_push_args args = push_args();
+    gf_tensor tensor = args.tensors[0];
+    gf_code code = gf_buffer_new(client, sizeof pushed, &buffer, error);
+    must(code == GF_OK);
+    memcpy(gf_buffer_data(buffer), pushed, sizeof pushed);
+    tensor.data = gf_buffer_data(buffer);
+    args.tensors = &tensor;
+    args.n_tensors = 1;
+    code = gf_push(client, &args, NULL, error);
+    gf_buffer_free(buffer);
+    return code;
+}
+
 static gf_code call_ping(gf_client *client, gf_error *error)
 {
     gf_server_info info;
@@ -217,8 +262,8 @@ static gf_code call_delete(gf_client *client, gf_error *error)
 }
 
 static gf_code (*const calls[])(gf_client *client, gf_error *error) = {
-    call_ping, call_create, call_describe, call_list,   call_push,
-    call_pull, call_both,   call_close,    call_delete,
+    call_ping, call_create, call_describe, call_list, call_push,        call_pull,
+    call_both, call_close,  call_delete,   call_view, call_push_buffer,
 };
 
 static void run(gf_client *client, size_t which)
@@ -240,15 +285,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     uint8_t second = input_u8(&in);
     gf_client *client = NULL;
     gf_error error;
+    int lowest = dup(STDERR_FILENO);
+    close(lowest);
     fake_peer_begin(in);
-    gf_code code = gf_connect("127.0.0.1:7433", &options, &client, &error);
+    gf_code code = gf_connect((first & 0x80) != 0 ? "unix:/fuzz" : "127.0.0.1:7433", &options,
+                              &client, &error);
     must(fake_peer_passed_ms() <= CALL_MS + SLACK_MS);
     must((code == GF_OK) == (client != NULL));
     if (client != NULL) {
-        run(client, first);
+        run(client, first & 0x7F);
         run(client, second);
         gf_close(client);
     }
     fake_peer_end();
+    int again = dup(STDERR_FILENO);
+    close(again);
+    must(again == lowest);
     return 0;
 }
