@@ -6,7 +6,7 @@
 #include "core/pull.h"
 #include "net/connection.h"
 #include "net/mail.h"
-#include "net/request.h"
+#include "net/quick.h"
 #include "net/response.h"
 #include "proto/header.h"
 
@@ -118,7 +118,7 @@ static void handle(struct connection *c, const Gradfold__V1__Request *message, b
     }
 }
 
-void dispatch(struct connection *c, const uint8_t *header, size_t n)
+static void unpack(struct connection *c, const uint8_t *header, size_t n)
 {
     struct error error;
     Gradfold__V1__Request *message;
@@ -127,7 +127,20 @@ void dispatch(struct connection *c, const uint8_t *header, size_t n)
         handle(c, message, header_request_strings_ok(header, n));
     else
         dispatch_refuse(c, code == CODE_MALFORMED ? 0 : header_request_id(header, n), &error);
-    arena_reset(&c->net->requests);
+}
+
+void dispatch(struct connection *c, const uint8_t *header, size_t n)
+{
+    struct arena *arena = &c->net->requests;
+    struct request request;
+    if (quick_push(arena, header, n, c->body_left, &request)) {
+        request.event.peer = &c->peer;
+        c->net->config.submit(c->net->config.ctx, &request.event);
+    } else {
+        arena_reset(arena);
+        unpack(c, header, n);
+    }
+    arena_reset(arena);
 }
 
 /* -- Replies -- */
@@ -186,8 +199,19 @@ static enum code answer(struct connection *c, bool here, const struct reply *rep
                                : "no memory for the answer");
 }
 
+static void send_verdict(struct connection *c, const struct reply *reply)
+{
+    uint8_t header[QUICK_VERDICT_BYTES];
+    if (!sender_add_packed(&c->sender, header, quick_verdict(reply, header)))
+        give_up(c, true);
+}
+
 bool dispatch_reply(struct connection *c, const struct reply *reply, bool here)
 {
+    if (here && reply->error.code == CODE_OK && reply->request == REQUEST_PUSH) {
+        send_verdict(c, reply);
+        return true;
+    }
     struct error error;
     struct showing showing;
     bool has_pull = reply->error.code == CODE_OK && reply->request == REQUEST_PULL;

@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "core/limits.h"
@@ -87,6 +88,21 @@ size_t sender_pack(struct list *parcels, const Gradfold__V1__Response *response,
         pieces_begin(&p->body, pull, body_bytes);
     }
     return FRAME_PREFIX_BYTES + header;
+}
+
+bool sender_add_packed(struct sender *s, const uint8_t *header, size_t n)
+{
+    bool was_idle = sender_idle(s);
+    struct parcel *p = parcel_for(&s->queue, FRAME_PREFIX_BYTES + n, SOCKET_NO_FD);
+    if (!p)
+        return false;
+    if (was_idle)
+        s->moved_ms = uv_now(s->socket->poll.loop);
+    frame_prefix_encode(p->bytes + p->n, (uint32_t)n, 0);
+    memcpy(p->bytes + p->n + FRAME_PREFIX_BYTES, header, n);
+    p->n += FRAME_PREFIX_BYTES + n;
+    s->bytes += FRAME_PREFIX_BYTES + n;
+    return true;
 }
 
 bool sender_add(struct sender *s, const Gradfold__V1__Response *response, struct pull *pull,

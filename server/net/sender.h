@@ -34,7 +34,11 @@ void sender_init(struct sender *sender, struct socket *socket, struct counter *b
 MUST_USE bool sender_add(struct sender *sender, const Gradfold__V1__Response *response,
                          struct pull *pull, uint64_t body_bytes, int fd, bool *too_large);
 
-/* The same for the sender of another loop: packs the frame into the last parcel of the list, or a
+/* Queues a frame whose header, of n bytes, is packed already. False, with nothing queued: there is
+ * no memory. */
+MUST_USE bool sender_add_packed(struct sender *sender, const uint8_t *header, size_t n);
+
+/* As sender_add() for the sender of another loop: packs the frame into the last parcel of the list, or a
  * new one. Returns the bytes that it added there; 0 for false. */
 MUST_USE size_t sender_pack(struct list *parcels, const Gradfold__V1__Response *response,
                             struct pull *pull, uint64_t body_bytes, int fd, bool *too_large);
