@@ -38,8 +38,8 @@ MUST_USE bool sender_add(struct sender *sender, const Gradfold__V1__Response *re
  * no memory. */
 MUST_USE bool sender_add_packed(struct sender *sender, const uint8_t *header, size_t n);
 
-/* As sender_add() for the sender of another loop: packs the frame into the last parcel of the list, or a
- * new one. Returns the bytes that it added there; 0 for false. */
+/* As sender_add(), for the sender of another loop: packs the frame into the last parcel of the
+ * list, or a new one. Returns the bytes that it added there; 0 for false. */
 MUST_USE size_t sender_pack(struct list *parcels, const Gradfold__V1__Response *response,
                             struct pull *pull, uint64_t body_bytes, int fd, bool *too_large);
 

@@ -230,6 +230,7 @@ static void scene_begin(struct scene *s)
         .max_connections = 10,
         .idle_ms = 60000,
         .threads = 2,
+        .io_threads = 1,
     };
     must(uv_loop_init(&s->loop) == 0);
     s->server = server_new(&s->loop, &s->options, "fuzz", NULL, on_stopped, s);
