@@ -4,7 +4,7 @@
  * Input: a seed for the pieces in which it is written (1 byte; 0: at once), what is done at the
  * end (1 byte: bit 0 closes without shutting the stream first; bit 1 stops the server at the
  * worst moment: when a push that waited has its staging and the connection does not know it
- * yet), then the stream.
+ * yet; bit 2 sends the descriptor of sealed memory along with each piece), then the stream.
  *
  * Whatever is sent: every answer is a frame with a valid Response and a status, its strings are
  * UTF-8, there are no more answers than requests (and one with id 0, after which nothing more
@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -30,6 +31,7 @@ enum {
     ANSWERS_BYTES = 256 << 10,
     TURNS_MAX = 20000, /* of the loop without an end: a hang */
     OTHER_REQUESTS = 3,
+    MEMORY_BYTES = 128 << 10, /* that can be shared: enough to be folded in place */
 };
 
 extern const struct record_format record_format;
@@ -37,7 +39,8 @@ const struct record_format record_format = {2, 0, &gradfold__v1__request__descri
 
 struct client {
     int fd;
-    size_t n; /* bytes received */
+    int memory; /* its descriptor goes along with all that is sent; -1: none does */
+    size_t n;   /* bytes received */
     bool eof;
     uint8_t *bytes; /* ANSWERS_BYTES */
 };
@@ -67,7 +70,7 @@ static void client_connect(struct scene *s, struct client *client)
 {
     int fds[2];
     must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
-    *client = (struct client){.fd = fds[0], .bytes = malloc(ANSWERS_BYTES)};
+    *client = (struct client){.fd = fds[0], .memory = -1, .bytes = malloc(ANSWERS_BYTES)};
     must(client->bytes != NULL);
     struct connection *c = connection_new(s->net, fds[1], SOCKET_UNIX, false);
     must(c != NULL && connection_open(c));
@@ -109,10 +112,36 @@ static void turn(struct scene *s)
     client_receive(&s->fuzzed);
 }
 
+static int open_memory(void)
+{
+    int fd = memfd_create("fuzz", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    must(fd >= 0 && ftruncate(fd, MEMORY_BYTES) == 0);
+    must(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) == 0);
+    return fd;
+}
+
+static ssize_t send_some(const struct client *client, struct span in)
+{
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr header;
+    } control = {{0}};
+    struct iovec run = {(void *)(uintptr_t)in.at, in.n};
+    struct msghdr message = {.msg_iov = &run, .msg_iovlen = 1};
+    if (client->memory >= 0) {
+        control.header = (struct cmsghdr){
+            .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+        memcpy(CMSG_DATA(&control.header), &client->memory, sizeof(int));
+        message.msg_control = &control;
+        message.msg_controllen = CMSG_LEN(sizeof(int));
+    }
+    return sendmsg(client->fd, &message, MSG_NOSIGNAL);
+}
+
 static void client_send(struct scene *s, struct client *client, struct span in)
 {
     for (unsigned stuck = 0; in.n > 0 && stuck < 50 && !s->stopping;) {
-        ssize_t n = send(client->fd, in.at, in.n, MSG_NOSIGNAL);
+        ssize_t n = send_some(client, in);
         if (n < 0 && errno != EAGAIN)
             return;
         stuck = n > 0 ? 0 : stuck + 1;
@@ -231,6 +260,8 @@ static void scene_begin(struct scene *s)
         .idle_ms = 60000,
         .threads = 2,
         .io_threads = 1,
+        .shared_bytes = 2 * MEMORY_BYTES,
+        .unix_path = "nowhere", /* large results are segments */
     };
     must(uv_loop_init(&s->loop) == 0);
     s->server = server_new(&s->loop, &s->options, "fuzz", NULL, on_stopped, s);
@@ -244,6 +275,8 @@ static void scene_end(struct scene *s)
 {
     close(s->fuzzed.fd);
     close(s->other.fd);
+    if (s->fuzzed.memory >= 0)
+        close(s->fuzzed.memory);
     free(s->fuzzed.bytes);
     free(s->other.bytes);
     s->fuzzed.eof = s->other.eof = true;
@@ -293,6 +326,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     bool abrupt = (end & 1) != 0;
     other_is_served(s);
     s->stop_at_grant = (end & 2) != 0;
+    s->fuzzed.memory = (end & 4) != 0 ? open_memory() : -1;
     send_in_pieces(s, in, seed);
     if (!s->stopping)
         other_is_served(s);
