@@ -24,13 +24,15 @@ static enum exit_status failed(const char *path, zip_t *zip)
 
 /* -- Reading -- */
 
-/* All bytes of a member, of the size that the directory says. */
-static bool read_member(zip_t *zip, zip_uint64_t index, size_t size, struct blob *blob)
+/* All bytes of a member, of the size that the directory says. NULL, or why not. */
+static const char *read_member(zip_t *zip, zip_uint64_t index, zip_uint64_t size, struct blob *blob)
 {
-    *blob = (struct blob){.bytes = malloc(size + 1), .size = size};
-    zip_file_t *file = blob->bytes == NULL ? NULL : zip_fopen_index(zip, index, 0);
+    *blob = (struct blob){.bytes = size < SIZE_MAX / 2 ? malloc(size + 1) : NULL, .size = size};
+    if (blob->bytes == NULL)
+        return "not enough memory";
+    zip_file_t *file = zip_fopen_index(zip, index, 0);
     if (file == NULL)
-        return false;
+        return zip_strerror(zip);
     size_t done = 0;
     zip_int64_t n = 1;
     while (done < size && n > 0) {
@@ -40,10 +42,14 @@ static bool read_member(zip_t *zip, zip_uint64_t index, size_t size, struct blob
     char more;
     if (done == size && n >= 0)
         n = zip_fread(file, &more, 1); /* the end of it, where the checksum is compared */
-    if (n < 0)
-        zip_error_set(zip_get_error(zip), zip_error_code_zip(zip_file_get_error(file)), 0);
+    int code = zip_error_code_zip(zip_file_get_error(file));
     zip_fclose(file);
-    return done == size && n == 0;
+    if (done == size && n == 0)
+        return NULL;
+    if (code == ZIP_ER_CRC)
+        return "its checksum (CRC) is wrong";
+    return code == ZIP_ER_OK ? "it has another size than the directory says"
+                             : "its data make no sense";
 }
 
 static enum exit_status add_member(struct arrays *arrays, zip_t *zip, const char *path,
@@ -58,9 +64,10 @@ static enum exit_status add_member(struct arrays *arrays, zip_t *zip, const char
         complain("%s: its member %s is no .npy", path, stat.name);
         return STATUS_FILE;
     }
-    if (!read_member(zip, index, stat.size, &blob)) {
+    const char *why = read_member(zip, index, stat.size, &blob);
+    if (why != NULL) {
         blob_free(&blob);
-        complain("%s: its member %s cannot be read: %s", path, stat.name, zip_strerror(zip));
+        complain("%s: its member %s cannot be read: %s", path, stat.name, why);
         return STATUS_FILE;
     }
     return arrays_add(arrays, path, stat.name, n - 4, &blob, bf16);

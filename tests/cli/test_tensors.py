@@ -311,6 +311,13 @@ class BadFiles(Tensors):
             data = bytearray(file.read())
         data[data.index(self.good) + len(self.good) - 1] ^= 1
         self.put("crc.npz", bytes(data))
+        with open(self.path(self.zipped("size.npz", {"a.npy": self.good})), "rb") as file:
+            data = bytearray(file.read())
+        entry = data.index(b"PK\x01\x02")
+        for size, name in ((len(self.good) + 1, "longer.npz"), (0xfffffffe, "huge.npz")):
+            data[entry + 24:entry + 28] = size.to_bytes(4, "little")
+            self.put(name, bytes(data))
+            self.assertIn(name, self.error("push", "-w0", self.job, name, status=FILE))
         for name, expected in (("no.npz", "Not a zip archive"), ("other.npz", "a.txt is no .npy"),
                                ("inner.npz", "it is no .npy file"), ("crc.npz", "CRC")):
             said = self.error("push", "-w0", self.job, name, status=FILE)
