@@ -359,8 +359,7 @@ gf_code push_new(gf_client *client, const gf_push_args *args, struct request **r
     push->request.kind = &push_kind;
     flight_prepare(client, &push->request, args->timeout_ms);
     code = fill(client, push, args, error);
-    push->request.prompt =
-        !args->final && push->places == NULL && push->request.body_bytes <= PROMPT_BYTES;
+    push->request.prompt = !args->final && push->request.body_bytes <= PROMPT_BYTES;
     if (code == GF_OK)
         *request = &push->request;
     else
