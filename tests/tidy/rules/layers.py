@@ -39,7 +39,9 @@ PURE_HEADERS = {
 # The only system headers that a layer may include; layers that are not named here may include any.
 SYSTEM_ONLY = {
     "include/gradfold": {"stdbool.h", "stddef.h", "stdint.h"},
-    "server/base": PURE_HEADERS | {"sys/mman.h", "unistd.h"},
+    # Memory, and the descriptors by which it is shared.
+    "server/base": PURE_HEADERS | {"fcntl.h", "linux/magic.h", "sys/mman.h", "sys/stat.h",
+                                   "sys/vfs.h", "unistd.h"},
     "server/fold": PURE_HEADERS | {"immintrin.h", "cpuid.h"},
     "server/core": PURE_HEADERS | {"xxhash.h"},
     "proto": PURE_HEADERS | {"protobuf-c/protobuf-c.h"},

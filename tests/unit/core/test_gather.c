@@ -1,67 +1,7 @@
 /* Final pushes that are folded where they lie. */
 #include <math.h>
 
-#include "shared.h"
-
-/* Both workers', for their peers 0 and 1. */
-static struct shared memory[2];
-
-static int setup_job(void **state)
-{
-    if (setup(state) != 0)
-        return -1;
-    struct fixture *f = *state;
-    rig_free(&f->rig);
-    struct core_config config = rig_config();
-    config.share_bytes_min = 16;
-    shared_init(&memory[0], 1);
-    shared_init(&memory[1], 2);
-    if (!rig_init(&f->rig, &config))
-        return -1;
-    rig_create(&f->rig, 0, &f->spec);
-    rig_forget(&f->rig);
-    return 0;
-}
-
-static int teardown_all(void **state)
-{
-    teardown(state);
-    return shared_held(&memory[0]) + shared_held(&memory[1]) == 0 ? 0 : -1;
-}
-
-static void offer_final(struct fixture *f, uint32_t worker, uint64_t sequence)
-{
-    rig_offer(&f->rig, (int)worker, offer_shared(&memory[worker], worker, sequence, true));
-}
-
-static enum intake_state intake(const struct fixture *f, int p)
-{
-    return f->rig.peers[p].intake.state;
-}
-
-static struct core_stats stats(const struct fixture *f)
-{
-    struct core_stats s;
-    core_stats(f->rig.core, &s);
-    return s;
-}
-
-/* The reply to the last request of peer p. */
-static struct rig_reply *reply_of(struct fixture *f, int p)
-{
-    for (size_t i = f->rig.n_replies; i > 0; i--)
-        if (f->rig.replies[i - 1].peer == &f->rig.peers[p])
-            return &f->rig.replies[i - 1];
-    fail();
-    return NULL;
-}
-
-static float sum_of(struct fixture *f, uint64_t round)
-{
-    struct rig_reply *r = pull_round(f, round);
-    assert_code(r, CODE_OK);
-    return sum_w(r);
-}
+#include "gathering.h"
 
 static void finals_of_all_workers_are_folded_where_they_lie(void **state)
 {
@@ -168,119 +108,6 @@ static void a_job_that_propagates_gets_what_is_not_finite(void **state)
     assert_true(isinf(sum_w(rig_last(&f->rig))));
 }
 
-static void a_push_that_is_accepted_meanwhile_spoils_the_trial(void **state)
-{
-    struct fixture *f = *state;
-    f->rig.hold_folds = true;
-    offer_final(f, 0, 1);
-    offer_final(f, 1, 1);
-    rig_push(&f->rig, 2, offer_w(1, 50, false), (const float[]){100, 0, 0, 0});
-    assert_int_equal(reply_of(f, 2)->verdict, VERDICT_ACCEPTED);
-    f->rig.hold_folds = false;
-    rig_run_folds(&f->rig);
-    assert_int_equal(intake(f, 0), INTAKE_GRANTED);
-    rig_copy(&f->rig, 0);
-    rig_copy(&f->rig, 1);
-    assert_float_equal(sum_of(f, 0), 103, 0);
-    assert_int_equal(rig_last(&f->rig)->contributions[W], 3);
-}
-
-/* Another push under the key of one that gathers: neither is counted twice. */
-static void a_key_that_is_used_meanwhile_is_a_conflict(void **state)
-{
-    struct fixture *f = *state;
-    offer_final(f, 0, 1);
-    rig_push(&f->rig, 2, offer_w(0, 1, false), (const float[]){100, 0, 0, 0});
-    offer_final(f, 1, 1);
-    assert_int_equal(stats(f).trials, 0);
-    rig_copy(&f->rig, 0);
-    assert_code(reply_of(f, 0), CODE_CONFLICT);
-    rig_copy(&f->rig, 1);
-    push_final(f, 0);
-    assert_float_equal(sum_of(f, 0), 102, 0);
-}
-
-static void a_worker_that_becomes_final_meanwhile_is_refused(void **state)
-{
-    struct fixture *f = *state;
-    offer_final(f, 0, 1);
-    rig_push(&f->rig, 2, offer_w(0, 9, true), (const float[]){100, 0, 0, 0});
-    rig_advance(&f->rig, 1);
-    assert_int_equal(stats(f).trials, 0); /* worker 1 has not been heard of */
-    rig_copy(&f->rig, 0);
-    assert_code(reply_of(f, 0), CODE_INVALID_ARGUMENT);
-    offer_final(f, 1, 1);
-    assert_float_equal(sum_of(f, 0), 102, 0);
-}
-
-static void the_second_of_the_same_worker_does_not_gather(void **state)
-{
-    struct fixture *f = *state;
-    offer_final(f, 0, 1);
-    rig_offer(&f->rig, 2, offer_shared(&memory[0], 0, 1, true));
-    assert_int_equal(intake(f, 2), INTAKE_GRANTED);
-    rig_copy(&f->rig, 2);
-    assert_int_equal(reply_of(f, 2)->verdict, VERDICT_ACCEPTED);
-    rig_copy(&f->rig, 0); /* worker 0 is final now: nobody is waited for */
-    assert_int_equal(reply_of(f, 0)->verdict, VERDICT_DUPLICATE);
-    offer_final(f, 1, 1);
-    assert_float_equal(sum_of(f, 0), 3, 0);
-}
-
-static void what_cannot_be_accepted_together_is_decided_one_by_one(void **state)
-{
-    struct fixture *f = *state;
-    f->spec.name = "expects";
-    f->nodes[W].expected = 1;
-    rig_create(&f->rig, 0, &f->spec);
-    rig_forget(&f->rig);
-    for (uint32_t w = 0; w < 2; w++) {
-        struct push_offer *offer = offer_shared(&memory[w], w, 1, true);
-        offer->job = "expects";
-        rig_offer(&f->rig, (int)w, offer);
-    }
-    assert_int_equal(stats(f).trials, 0);
-    rig_copy(&f->rig, 1);
-    rig_copy(&f->rig, 0);
-    assert_int_equal(reply_of(f, 1)->verdict, VERDICT_ACCEPTED);
-    assert_code(reply_of(f, 0), CODE_INVALID_ARGUMENT);
-}
-
-static void a_lost_peer_leaves_the_others(void **state)
-{
-    struct fixture *f = *state;
-    f->rig.hold_folds = true;
-    offer_final(f, 0, 1);
-    offer_final(f, 1, 1);
-    rig_lose(&f->rig, 1);
-    assert_int_equal(shared_held(&memory[1]), 1); /* the trial still reads it */
-    f->rig.hold_folds = false;
-    rig_run_folds(&f->rig);
-    assert_int_equal(shared_held(&memory[1]), 0);
-    rig_copy(&f->rig, 0);
-    assert_int_equal(f->rig.rounds_closed, 0);
-    offer_final(f, 1, 1);
-    rig_copy(&f->rig, 1);
-    assert_float_equal(sum_of(f, 0), 3, 0);
-}
-
-static void a_retry_of_who_was_lost_does_not_take_its_place(void **state)
-{
-    struct fixture *f = *state;
-    f->rig.hold_folds = true;
-    offer_final(f, 0, 1);
-    offer_final(f, 1, 1);
-    rig_lose(&f->rig, 1);
-    offer_final(f, 1, 1);
-    assert_int_equal(intake(f, 1), INTAKE_GRANTED);
-    f->rig.hold_folds = false;
-    rig_run_folds(&f->rig);
-    rig_copy(&f->rig, 0);
-    rig_copy(&f->rig, 1);
-    assert_int_equal(stats(f).rounds_in_place, 0);
-    assert_float_equal(sum_of(f, 0), 3, 0);
-}
-
 static void a_peer_that_gathers_may_be_lost(void **state)
 {
     struct fixture *f = *state;
@@ -292,35 +119,6 @@ static void a_peer_that_gathers_may_be_lost(void **state)
     offer_final(f, 0, 1);
     assert_int_equal(stats(f).rounds_in_place, 1);
     assert_float_equal(sum_of(f, 0), 3, 0);
-}
-
-static void the_job_may_be_deleted_under_its_trial(void **state)
-{
-    struct fixture *f = *state;
-    f->rig.hold_folds = true;
-    offer_final(f, 0, 1);
-    offer_final(f, 1, 1);
-    rig_delete(&f->rig, 2, "job");
-    assert_code(reply_of(f, 0), CODE_NOT_FOUND);
-    assert_code(reply_of(f, 1), CODE_NOT_FOUND);
-    assert_int_equal(shared_held(&memory[0]), 1);
-    f->rig.hold_folds = false;
-    rig_run_folds(&f->rig);
-    assert_int_equal(shared_held(&memory[0]), 0);
-    assert_int_equal(stats(f).results_used, 0);
-}
-
-static void the_job_may_be_deleted_before_the_pushes_are_durable(void **state)
-{
-    struct fixture *f = *state;
-    f->rig.hold_persist = true;
-    offer_final(f, 0, 1);
-    offer_final(f, 1, 1);
-    rig_delete(&f->rig, 2, "job");
-    f->rig.hold_persist = false;
-    rig_run_persists(&f->rig);
-    assert_int_equal(reply_of(f, 0)->verdict, VERDICT_ACCEPTED);
-    assert_int_equal(stats(f).results_used + stats(f).staging_used, 0);
 }
 
 static void nobody_gathers_longer_than_its_time(void **state)
@@ -339,35 +137,6 @@ static void nobody_gathers_longer_than_its_time(void **state)
     assert_float_equal(sum_of(f, 0), 3, 0);
 }
 
-static void a_closed_round_takes_no_push_that_gathers(void **state)
-{
-    struct fixture *f = *state;
-    offer_final(f, 0, 1);
-    rig_close(&f->rig, 2, "job", 0);
-    rig_copy(&f->rig, 0);
-    assert_code(reply_of(f, 0), CODE_STALE_ROUND);
-    assert_int_equal(f->rig.rounds_closed, 1);
-}
-
-static void a_round_that_closes_under_its_trial_takes_no_push(void **state)
-{
-    struct fixture *f = *state;
-    push_w(f, 0, 0, 10, false);
-    f->rig.hold_folds = true;
-    offer_final(f, 0, 1);
-    offer_final(f, 1, 1);
-    rig_close(&f->rig, 2, "job", 0);
-    assert_int_equal(f->rig.rounds_closed, 0);
-    f->rig.hold_folds = false;
-    rig_run_folds(&f->rig);
-    rig_step(&f->rig, (struct event){.kind = EVENT_TICK});
-    assert_int_equal(f->rig.rounds_closed, 1);
-    rig_copy(&f->rig, 0);
-    rig_copy(&f->rig, 1);
-    assert_code(reply_of(f, 0), CODE_STALE_ROUND);
-    assert_float_equal(sum_of(f, 0), 10, 0);
-}
-
 static void a_trial_waits_for_the_round_before_it(void **state)
 {
     struct fixture *f = *state;
@@ -383,29 +152,6 @@ static void a_trial_waits_for_the_round_before_it(void **state)
     assert_int_equal(stats(f).rounds_in_place, 1);
     assert_float_equal(sum_of(f, 0), 10, 0);
     assert_float_equal(sum_of(f, 1), 3, 0);
-}
-
-static void a_stopping_server_refuses_who_gathers(void **state)
-{
-    struct fixture *f = *state;
-    offer_final(f, 0, 1);
-    rig_step(&f->rig, (struct event){.kind = EVENT_STOP});
-    assert_code(reply_of(f, 0), CODE_UNAVAILABLE);
-    assert_true(core_idle(f->rig.core));
-}
-
-static void a_stopping_server_refuses_what_is_tried(void **state)
-{
-    struct fixture *f = *state;
-    f->rig.hold_folds = true;
-    offer_final(f, 0, 1);
-    offer_final(f, 1, 1);
-    rig_step(&f->rig, (struct event){.kind = EVENT_STOP});
-    assert_code(reply_of(f, 0), CODE_UNAVAILABLE);
-    f->rig.hold_folds = false;
-    rig_run_folds(&f->rig);
-    assert_int_equal(f->rig.rounds_closed, 0);
-    assert_true(core_idle(f->rig.core));
 }
 
 static void not_every_push_gathers(void **state)
@@ -457,7 +203,7 @@ static void a_retry_by_a_body_is_a_duplicate(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup_job, teardown_all)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup_gathering, teardown_gathering)
     const struct CMUnitTest tests[] = {
         TEST(finals_of_all_workers_are_folded_where_they_lie),
         TEST(what_is_staged_counts_too),
@@ -465,22 +211,9 @@ int main(void)
         TEST(only_the_push_that_is_not_finite_is_refused),
         TEST(what_is_not_finite_for_a_moment_is_not_in_the_sum),
         TEST(a_job_that_propagates_gets_what_is_not_finite),
-        TEST(a_push_that_is_accepted_meanwhile_spoils_the_trial),
-        TEST(a_key_that_is_used_meanwhile_is_a_conflict),
-        TEST(a_worker_that_becomes_final_meanwhile_is_refused),
-        TEST(the_second_of_the_same_worker_does_not_gather),
-        TEST(what_cannot_be_accepted_together_is_decided_one_by_one),
-        TEST(a_lost_peer_leaves_the_others),
-        TEST(a_retry_of_who_was_lost_does_not_take_its_place),
         TEST(a_peer_that_gathers_may_be_lost),
-        TEST(the_job_may_be_deleted_under_its_trial),
-        TEST(the_job_may_be_deleted_before_the_pushes_are_durable),
         TEST(nobody_gathers_longer_than_its_time),
-        TEST(a_closed_round_takes_no_push_that_gathers),
-        TEST(a_round_that_closes_under_its_trial_takes_no_push),
         TEST(a_trial_waits_for_the_round_before_it),
-        TEST(a_stopping_server_refuses_who_gathers),
-        TEST(a_stopping_server_refuses_what_is_tried),
         TEST(not_every_push_gathers),
         TEST(what_is_small_is_copied),
         TEST(a_retry_by_a_body_is_a_duplicate),
