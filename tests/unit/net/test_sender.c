@@ -1,5 +1,6 @@
 /* The outgoing queue over a socket pair, both ends in one loop's hands. */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -248,6 +249,73 @@ static void a_header_beyond_the_limit_is_not_queued(void **state)
     free(message);
 }
 
+static int open_null(void)
+{
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+static void add_with_fd(struct fixture *f, uint64_t id)
+{
+    f->response.id = id;
+    assert_true(sender_add(&f->sender, &f->response, NULL, 0, open_null(), &f->too_large));
+}
+
+/* Reads one frame without a body, byte by byte; true: a descriptor came with its first byte. */
+static bool read_frame(struct fixture *f, uint64_t id)
+{
+    struct socket socket = {.fd = f->peer};
+    uint8_t bytes[64];
+    size_t n = FRAME_PREFIX_BYTES;
+    bool with_fd = false;
+    for (size_t i = 0; i < n; i++) {
+        int fd;
+        assert_int_equal(socket_read_fd(&socket, &bytes[i], 1, &fd), 1);
+        assert_true(fd == SOCKET_NO_FD || i == 0);
+        with_fd = with_fd || fd >= 0;
+        if (fd >= 0)
+            close(fd);
+        if (i == FRAME_PREFIX_BYTES - 1)
+            n += bytes[4];
+    }
+    assert_int_equal(bytes[FRAME_PREFIX_BYTES + 1], id);
+    return with_fd;
+}
+
+static void descriptors_go_with_the_first_byte_of_their_frame(void **state)
+{
+    struct fixture *f = *state;
+    int lowest = open_null();
+    close(lowest);
+    add(f, 1);
+    add_with_fd(f, 2);
+    add(f, 3);
+    add(f, 4);
+    add_with_fd(f, 5);
+    add_with_fd(f, 6);
+    flush(f);
+    assert_true(sender_idle(&f->sender));
+    for (uint64_t id = 1; id <= 6; id++)
+        assert_int_equal(read_frame(f, id), id == 2 || id >= 5);
+    int fd = open_null();
+    assert_int_equal(fd, lowest); /* all are closed, here and there */
+    close(fd);
+}
+
+static void a_dropped_queue_closes_its_descriptors(void **state)
+{
+    struct fixture *f = *state;
+    int lowest = open_null();
+    close(lowest);
+    add_with_fd(f, 1);
+    add_with_fd(f, 2);
+    sender_drop(&f->sender);
+    int fd = open_null();
+    assert_int_equal(fd, lowest);
+    close(fd);
+}
+
 static void a_closed_peer_is_reported(void **state)
 {
     struct fixture *f = *state;
@@ -267,6 +335,8 @@ int main(void)
         TEST(unsent_replies_fill_it_and_sent_ones_drain_it),
         TEST(a_write_without_progress_is_stalled),
         TEST(a_header_beyond_the_limit_is_not_queued),
+        TEST(descriptors_go_with_the_first_byte_of_their_frame),
+        TEST(a_dropped_queue_closes_its_descriptors),
         TEST(a_closed_peer_is_reported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
