@@ -226,19 +226,22 @@ def test_memory_that_is_not_in_order_or_shared_by_gradients(address, name):
     run_workers(2, work)
 
 
-def test_a_mean_is_never_pulled_to_where_its_push_may_still_be_read():
+def test_a_mean_is_never_pulled_to_where_its_push_may_still_be_read(client):
     """zero_grad() may keep the last mean's memory as .grad, and the next push reads from it."""
-    parameter = torch.nn.Parameter(torch.zeros(4))
-    slot = gt._exchange.Slot(0, "a", parameter)
+    parameters = [torch.nn.Parameter(torch.zeros(shape, dtype=dtype)) for shape, dtype in (
+        ((4,), torch.float16), ((), torch.float64), ((2, 0), torch.float32))]
+    slots = [gt._exchange.Slot(i, str(i), p) for i, p in enumerate(parameters)]
+    [bucket] = gt._exchange.buckets_of(client, slots, 1 << 20)
     places = set()
     for _ in range(4):
-        parameter.grad = slot.target()
-        places.add(parameter.grad.data_ptr())
-        assert slot.target().data_ptr() != parameter.grad.data_ptr()
+        for i, tensor in bucket.targets().items():
+            assert tensor.shape == parameters[i].shape
+            parameters[i].grad = tensor
+        places.add(parameters[0].grad.data_ptr())
+        after = bucket.targets()
+        assert all(after[i].data_ptr() != parameters[i].grad.data_ptr() for i in (0, 1))
+        assert after[1].data_ptr() % 64 == after[0].data_ptr() % 64 == 0
     assert len(places) == 2
-    empty = gt._exchange.Slot(0, "b", torch.nn.Parameter(torch.zeros(0)))
-    empty.parameter.grad = empty.target()
-    assert empty.target() is empty.target()
 
 
 def test_a_worker_that_starts_again_repeats_its_round_and_counts_once(address, name, tmp_path):

@@ -5,6 +5,7 @@ depends on the model alone, so that a worker that was killed and does a round ag
 same pushes, by key and content, and each counts once.
 """
 
+from dataclasses import dataclass
 from typing import Dict, List, Mapping, Optional
 
 import numpy as np
@@ -16,6 +17,7 @@ from .._job import Job, Node
 from .._operation import Operation
 
 END_NODE = "gradfold.round"
+LINE = 64  # bytes
 _DTYPES = {
     torch.float32: "f32", torch.float64: "f64", torch.float16: "f16", torch.bfloat16: "bf16",
 }
@@ -37,37 +39,60 @@ def host_array(tensor: torch.Tensor) -> np.ndarray:
     return tensor.numpy()
 
 
+@dataclass(frozen=True)
 class Slot:
     """A parameter that is trained, as a node of the job."""
 
-    def __init__(self, node: int, name: str, parameter: torch.nn.Parameter):
-        self.node, self.name, self.parameter = node, name, parameter
-        self._own: List[torch.Tensor] = []
+    node: int
+    name: str
+    parameter: torch.nn.Parameter
 
     @property
     def nbytes(self) -> int:
         return self.parameter.numel() * self.parameter.element_size()
 
-    def target(self) -> torch.Tensor:
-        """Where to pull the mean to: memory of ours, never autograd's, of which several gradients
-        may share a part; and not the one that is pushed from at the same time."""
-        grad = self.parameter.grad
-        for own in self._own:
-            if grad is None or grad.numel() == 0 or grad.data_ptr() != own.data_ptr():
-                return own
-        self._own.append(torch.empty(self.parameter.shape, dtype=self.parameter.dtype))
-        return self._own[-1]
+
+class Bucket:
+    """Parameters that travel together, and memory for their means: ours, never autograd's, of which
+    several gradients may share a part. A server on the same host reads it in place."""
+
+    def __init__(self, client: Client):
+        self.slots: List[Slot] = []
+        self._client = client
+        self._memory: List[Dict[int, torch.Tensor]] = []
+
+    def targets(self) -> Dict[int, torch.Tensor]:
+        """Where to pull the means to: never what is pushed from at the same time; zero_grad()
+        may keep the last means' memory as .grad."""
+        for tensors in self._memory:
+            if not any(self._is_grad(slot, tensors[slot.node]) for slot in self.slots):
+                return tensors
+        self._memory.append(self._allocate())
+        return self._memory[-1]
+
+    @staticmethod
+    def _is_grad(slot: Slot, tensor: torch.Tensor) -> bool:
+        grad = slot.parameter.grad
+        return grad is not None and grad.numel() > 0 and grad.data_ptr() == tensor.data_ptr()
+
+    def _allocate(self) -> Dict[int, torch.Tensor]:
+        """One buffer, cut up; each tensor begins on a cache line of its own."""
+        places = np.cumsum([0] + [-(-slot.nbytes // LINE) * LINE for slot in self.slots])
+        words = self._client.buffer(int(places[-1]) // 4, "i32")
+        memory = torch.from_numpy(words).view(torch.uint8)
+        return {slot.node: memory[place:place + slot.nbytes].view(slot.parameter.dtype).view(
+            slot.parameter.shape) for slot, place in zip(self.slots, places)}
 
 
-def buckets_of(slots: List[Slot], bucket_bytes: int) -> List[List[Slot]]:
+def buckets_of(client: Client, slots: List[Slot], bucket_bytes: int) -> List[Bucket]:
     """Neighbours together, the last ones first: a backward pass comes to them first."""
-    buckets: List[List[Slot]] = []
+    buckets: List[Bucket] = []
     room = 0
     for slot in reversed(slots):
-        if slot.nbytes > room:
-            buckets.append([])
+        if slot.nbytes > room or not buckets:
+            buckets.append(Bucket(client))
             room = bucket_bytes
-        buckets[-1].append(slot)
+        buckets[-1].slots.append(slot)
         room -= slot.nbytes
     return buckets
 
@@ -81,8 +106,9 @@ class Exchange:
         self.timeout = timeout
         self.round = 0
         self._end = 0
-        self.buckets = buckets_of(slots, bucket_bytes)
-        self.bucket_of = {slot.node: i for i, bucket in enumerate(self.buckets) for slot in bucket}
+        self.buckets = buckets_of(client, slots, bucket_bytes)
+        self.bucket_of = {slot.node: i for i, bucket in enumerate(self.buckets)
+                          for slot in bucket.slots}
         self._sent: Dict[int, Operation] = {}
         self._means: Dict[int, torch.Tensor] = {}
         self._final: Optional[Operation] = None
@@ -112,9 +138,9 @@ class Exchange:
     def send(self, bucket: int, tensors: Mapping[int, torch.Tensor]) -> None:
         """Pushes the bucket's part of {node: tensor}, and asks for its means. The tensors must not
         change until finish() has returned."""
-        slots = self.buckets[bucket]
-        arrays = {s.node: host_array(tensors[s.node]) for s in slots if s.node in tensors}
-        means = {slot.node: slot.target() for slot in slots}
+        arrays = {slot.node: host_array(tensors[slot.node]) for slot in self.buckets[bucket].slots
+                  if slot.node in tensors}
+        means = self.buckets[bucket].targets()
         into = {node: host_array(mean) for node, mean in means.items()}
         self._sent[bucket] = self.client.push_pull_async(
             self.job, self.round, self.rank, bucket, arrays, into, final=False,

@@ -139,7 +139,7 @@ class DistributedOptimizer(torch.optim.Optimizer):
         if self._passes < self._accumulate - 1:
             return
         self._ready[bucket].add(slot.node)
-        if len(self._ready[bucket]) == len(self._exchange.buckets[bucket]):
+        if len(self._ready[bucket]) == len(self._exchange.buckets[bucket].slots):
             self._exchange.send(bucket, self._gradients())
 
     def _backward_done(self) -> None:
