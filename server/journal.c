@@ -76,7 +76,6 @@ static enum log_level refusal_level(enum code code)
 
 static void journal_refusal(const struct server *s, const struct reply *reply)
 {
-    char peer[NET_NAME_MAX];
     enum log_level level = refusal_level(reply->error.code);
     if (!log_wants(s->log, level))
         return;
@@ -85,7 +84,7 @@ static void journal_refusal(const struct server *s, const struct reply *reply)
                                          LOG_TEXT("code", code_name((int)reply->error.code)),
                                          LOG_TEXT("reason", reply->error.message),
                                          LOG_TEXT("job", job_name(s, reply)),
-                                         LOG_TEXT("peer", net_peer_name(reply->peer, peer)),
+                                         LOG_TEXT("peer", net_peer_name(reply->peer)),
                                          LOG_UINT("id", reply->request_id), LOG_NONE});
 }
 

@@ -37,6 +37,7 @@ struct connection {
     struct list mail;         /* … parcels to be sent, … */
     bool mail_broken;         /* … or could not make one, for want of memory */
     struct socket socket;
+    char name[NET_NAME_MAX]; /* of the other end, for the log */
     enum connection_state state;
     struct frame_reader reader;
     uint64_t body_left; /* of the frame at hand, not taken from the stream yet */
@@ -84,6 +85,9 @@ void connection_free_later(struct connection *connection);
 void connection_maybe_free(struct connection *connection);
 
 /* -- connection.c -- */
+
+/* Sets the name. */
+void connection_name(struct connection *connection);
 
 /* There is news of its intake: whoever calls holds the core's mutex. */
 void connection_look(struct connection *connection);

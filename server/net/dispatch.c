@@ -42,13 +42,11 @@ static void refuse(struct connection *c, bool here, uint64_t request_id, const s
 {
     struct net *net = c->net;
     struct short_response parts;
-    char name[NET_NAME_MAX];
     bool too_large;
     response_refuse(&parts, request_id, error);
     if (!queue(c, here, &parts.response, NULL, 0, SOCKET_NO_FD, &too_large))
         give_up(c, here);
-    struct net_note note = {c->rejected ? NET_REJECTED : NET_REFUSED, net_peer_name(&c->peer, name),
-                            request_id, error};
+    struct net_note note = {c->rejected ? NET_REJECTED : NET_REFUSED, c->name, request_id, error};
     if (net->config.note)
         net->config.note(net->config.ctx, &note);
 }

@@ -111,14 +111,12 @@ static bool waits_for_bytes(const struct connection *c)
 static void close_stalled(struct connection *c)
 {
     struct net *net = c->net;
-    char name[NET_NAME_MAX];
     struct error error;
     error_set(&error, CODE_DEADLINE_EXCEEDED, "no progress for %llu ms",
               (unsigned long long)net->config.idle_ms);
     counter_add(&net->config.counters->connections_stalled, 1);
     if (net->config.note)
-        net->config.note(net->config.ctx,
-                         &(struct net_note){NET_STALLED, net_peer_name(&c->peer, name), 0, &error});
+        net->config.note(net->config.ctx, &(struct net_note){NET_STALLED, c->name, 0, &error});
     connection_close(c);
 }
 

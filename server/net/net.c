@@ -126,7 +126,7 @@ const char *net_address_name(const struct sockaddr *address, char name[static NE
 }
 
 /* Who is at the other end of a Unix socket has no address, but is known. */
-static const char *name_process(int fd, char name[static NET_NAME_MAX])
+static void name_process(int fd, char name[static NET_NAME_MAX])
 {
     struct ucred peer;
     socklen_t size = sizeof peer;
@@ -134,23 +134,24 @@ static const char *name_process(int fd, char name[static NET_NAME_MAX])
         snprintf(name, NET_NAME_MAX, "?");
     else
         snprintf(name, NET_NAME_MAX, "unix:pid=%d,uid=%u", peer.pid, peer.uid);
-    return name;
 }
 
-const char *net_peer_name(const struct peer *peer, char name[static NET_NAME_MAX])
+void connection_name(struct connection *c)
 {
-    const struct connection *c =
-        (const struct connection *)(const void *)((const char *)peer -
-                                                  offsetof(struct connection, peer));
     struct sockaddr_storage address = {.ss_family = AF_INET};
     socklen_t size = sizeof address;
     if (c->socket.family == SOCKET_UNIX)
-        return name_process(c->socket.fd, name);
-    if (getpeername(c->socket.fd, (struct sockaddr *)&address, &size) != 0)
-        snprintf(name, NET_NAME_MAX, "?");
+        name_process(c->socket.fd, c->name);
+    else if (getpeername(c->socket.fd, (struct sockaddr *)&address, &size) != 0)
+        snprintf(c->name, sizeof c->name, "?");
     else
-        net_address_name((struct sockaddr *)&address, name);
-    return name;
+        net_address_name((struct sockaddr *)&address, c->name);
+}
+
+const char *net_peer_name(const struct peer *peer)
+{
+    const char *from = (const char *)peer - offsetof(struct connection, peer);
+    return ((const struct connection *)(const void *)from)->name;
 }
 
 bool net_address(const struct net *net, unsigned i, struct sockaddr_storage *address)

@@ -132,11 +132,11 @@ enum {
     NET_NAME_MAX = 64
 };
 
-/* "127.0.0.1:40000" of a connection that net owns, into name, which is returned. From another
- * thread: of a peer that is not lost, with the mutex held. */
-const char *net_peer_name(const struct peer *peer, char name[static NET_NAME_MAX]);
+/* "127.0.0.1:40000", or "unix:pid=7,uid=0", of a connection that net owns; borrowed from it. From
+ * another thread: of a peer that is not lost, with the mutex held. */
+const char *net_peer_name(const struct peer *peer);
 
-/* The same for any address. */
+/* "127.0.0.1:40000" of any address, into name, which is returned. */
 const char *net_address_name(const struct sockaddr *address, char name[static NET_NAME_MAX]);
 
 /* -- The end -- */

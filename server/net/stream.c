@@ -188,6 +188,7 @@ struct connection *connection_new(struct net *net, int fd, enum socket_family fa
     peer_init(&c->peer);
     c->socket.fd = fd;
     c->socket.family = family;
+    connection_name(c);
     c->rejected = c->lost = rejected;
     list_init(&c->link);
     list_init(&c->dirty);
