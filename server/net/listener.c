@@ -2,6 +2,7 @@
  *
  * 1. The socket is readable: connections are accepted, a bounded number in one turn.
  * 2. Each becomes a connection of the loop that has the fewest, or is told that there are too many.
+ *    Those of a Unix socket stay in this loop.
  *
  * What can go wrong:
  *   1'   no descriptor or memory   polling pauses until the next sweep, peers wait in the backlog
@@ -88,6 +89,8 @@ static void welcome(struct listener *l, int fd)
     enum socket_family family = l->file.path[0] ? SOCKET_UNIX : SOCKET_TCP;
     unsigned open;
     struct net *chosen = choose(l->net, &open);
+    if (family == SOCKET_UNIX) /* tensors lie in shared memory: little comes over the socket, and */
+        chosen = l->net;       /* rounds of short messages are quicker within one thread */
     if (open >= l->net->config.max_connections) {
         reject(l->net, fd, family);
         return;

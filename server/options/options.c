@@ -18,7 +18,8 @@ struct reading {
 };
 
 enum {
-    SHOWN_MAX = 128
+    SHOWN_MAX = 128,
+    IO_THREADS_DEFAULT_MAX = 4, /* each moves gigabytes a second */
 };
 
 __attribute__((format(printf, 2, 3))) static enum options_outcome refuse(struct reading *r,
@@ -129,13 +130,21 @@ static uint64_t quarter(const struct machine *machine)
     return bytes < least ? least : bytes;
 }
 
+static unsigned within(unsigned n, unsigned max)
+{
+    if (n < 1)
+        return 1;
+    return n < max ? n : max;
+}
+
 static void set_machine_defaults(struct server_options *o, const struct machine *machine)
 {
     o->staging_bytes = quarter(machine);
     o->result_bytes = quarter(machine);
     o->accumulator_bytes = quarter(machine);
     o->shared_bytes = 2 * quarter(machine);
-    o->threads = machine->cpus < 1 ? 1 : machine->cpus > 1024 ? 1024 : machine->cpus;
+    o->threads = within(machine->cpus, 1024);
+    o->io_threads = within(machine->cpus, IO_THREADS_DEFAULT_MAX);
 }
 
 /* -- What must hold between options -- */

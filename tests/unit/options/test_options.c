@@ -28,7 +28,7 @@ static void defaults_suit_one_machine_and_nobody_else(void **state)
     assert_int_equal(o->result_bytes, UINT64_C(2) << 30);
     assert_int_equal(o->accumulator_bytes, UINT64_C(2) << 30);
     assert_int_equal(o->threads, 6);
-    assert_int_equal(o->io_threads, 1);
+    assert_int_equal(o->io_threads, 4);
     assert_null(o->kernels);
     assert_int_equal(o->log_level, LOG_LEVEL_INFO);
     assert_int_equal(o->log_format, LOG_FORMAT_TEXT);
@@ -61,9 +61,11 @@ static void odd_machines_get_usable_defaults(void **state)
     assert_int_equal(READ(&f, NULL), OPTIONS_RUN);
     assert_true(f.options.staging_bytes >= MIN_STAGING_BYTES);
     assert_int_equal(f.options.threads, 1);
+    assert_int_equal(f.options.io_threads, 1);
     f.machine = (struct machine){.memory_bytes = UINT64_MAX, .cpus = 100000};
     assert_int_equal(READ(&f, NULL), OPTIONS_RUN);
     assert_int_equal(f.options.threads, 1024);
+    assert_int_equal(f.options.io_threads, 4);
     machine_look(&f.machine);
     assert_true(f.machine.memory_bytes >= UINT64_C(16) << 20 && f.machine.cpus >= 1);
 }
