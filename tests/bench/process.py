@@ -99,17 +99,18 @@ def end_group(process):
 
 
 def measure(command, environment=None):
-    """The report of one run, a JSON object in a line of its own."""
-    process = subprocess.Popen(command, env={**os.environ, **(environment or {})},
-                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True, start_new_session=True,
-                               preexec_fn=end_with_parent)
-    try:
-        out, err = process.communicate(timeout=RUN_SECONDS)
-    except subprocess.TimeoutExpired:
-        raise Failed(f"{shlex.join(command)}: not finished after {RUN_SECONDS} s") from None
-    finally:
-        end_group(process)
+    """The report of one run, a JSON object in a line of its own. What it leaves in TMPDIR goes."""
+    with tempfile.TemporaryDirectory(prefix="gradfold-bench-", ignore_cleanup_errors=True) as tmp:
+        variables = {**os.environ, **(environment or {}), "TMPDIR": tmp}
+        process = subprocess.Popen(command, env=variables, stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                   start_new_session=True, preexec_fn=end_with_parent)
+        try:
+            out, err = process.communicate(timeout=RUN_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise Failed(f"{shlex.join(command)}: not finished after {RUN_SECONDS} s") from None
+        finally:
+            end_group(process)
     lines = [line for line in out.splitlines() if line.startswith("{")]
     if process.returncode != 0 or len(lines) != 1:
         raise Failed(f"{shlex.join(command)}: status {process.returncode}\n{out}{err}")
