@@ -10,8 +10,8 @@ import tempfile
 import time
 
 SECONDS = 60
-ROUNDS = 6
-SIZES = (4096, 4 << 20)     # below and above what a server keeps in segments
+ROUNDS = 4
+SIZES = (4096, 256 << 10)    # below and above what a server keeps in segments
 
 
 class Server:
