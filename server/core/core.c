@@ -27,6 +27,7 @@ struct core *core_new(const struct core_config *config)
         list_init(&core->buckets[i]);
     for (size_t i = 0; i < SEGMENT_BUCKETS; i++)
         list_init(&core->segments[i]);
+    list_init(&core->spare_pushes);
     list_init(&core->waiting);
     list_init(&core->wanting);
     list_init(&core->garbage);
@@ -54,6 +55,7 @@ void core_free(struct core *core)
     sweep(core);
     list_each (link, &core->jobs)
         jobs_forget(core, list_entry(link, struct job, link));
+    push_free_spare(core);
     pool_free(core->staging);
     pool_free(core->results);
     free(core);

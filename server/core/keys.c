@@ -49,6 +49,8 @@ bool keys_reserve(struct keys *keys, uint32_t n)
     uint64_t count = (uint64_t)keys->count + n;
     if (count <= keys->capacity / 4 * 3)
         return true;
+    if (keys->capacity == 0 && count < keys->hint)
+        count = keys->hint;
     struct keys larger = {.capacity = keys->capacity == 0 ? CAPACITY_MIN : keys->capacity * 2,
                           .count = keys->count};
     while (count > larger.capacity / 4 * 3)

@@ -31,6 +31,7 @@ struct keys {
     struct key *table;
     uint32_t capacity; /* 0 or a power of two */
     uint32_t count;
+    uint32_t hint; /* how many there will be, perhaps: room for so many is made at first */
 };
 
 bool key_print_equal(const struct key_print *a, const struct key_print *b);

@@ -152,14 +152,14 @@ static enum code check_contributions(const struct job *job, struct round *round,
 }
 
 /* The push with its terms; their place in the body is known already. */
-static struct push *push_new(struct job *job, const struct event *event, uint64_t round_number,
-                             const struct summary *s)
+static struct push *push_new(struct core *core, struct job *job, const struct event *event,
+                             uint64_t round_number, const struct summary *s)
 {
     const struct push_offer *offer = event->offer;
     uint64_t terms_end = sizeof(struct push) + s->n_terms * sizeof(struct term);
     bool inlined = s->body_bytes <= PUSH_INLINE_BYTES;
     uint64_t own_bytes = terms_end + (inlined ? s->body_bytes : 0);
-    struct push *push = malloc(own_bytes);
+    struct push *push = push_alloc(core, &own_bytes);
     struct source *sources = offer->places == NULL ? NULL : sources_new(offer);
     if (push == NULL || (offer->places != NULL && sources == NULL)) {
         sources_free(sources, offer->n_contributions);
@@ -274,7 +274,7 @@ static enum code admit(struct core *core, const struct event *event, const struc
         code = check_contributions(job, round, offer, &summary, error);
     if (code != CODE_OK || *repeated != NULL)
         return code;
-    struct push *push = push_new(job, event, *number, &summary);
+    struct push *push = push_new(core, job, event, *number, &summary);
     if (push == NULL)
         return error_set(error, CODE_RESOURCE_EXHAUSTED, "no memory");
     push->print = probe.print;

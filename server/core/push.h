@@ -47,8 +47,22 @@ struct push {
     struct term terms[];
 };
 
+enum {
+    PUSH_BLOCK_BYTES = sizeof(struct push) + 2 * sizeof(struct term) + 64,
+    SPARE_PUSHES_MAX = 1 << 14 /* of that size, some 6 MiB */
+};
+
+/* Memory for a push of *bytes, which becomes what is really taken; NULL without. */
+struct push *push_alloc(struct core *core, uint64_t *bytes);
+
 /* What the push takes from the staging budget. */
 uint64_t push_cost(const struct push *push);
 
+/* Charges it, and takes a buffer where the body needs one. False without memory. */
+bool push_take_staging(struct core *core, struct push *push);
+
 /* Returns the staging and frees the push: after the trial, when one reads it. */
 void push_free(struct core *core, struct push *push);
+
+/* Frees the memory that is kept for pushes to come. */
+void push_free_spare(struct core *core);

@@ -56,6 +56,7 @@ struct round *round_new(struct job *job, uint64_t number, uint64_t now_ms)
         return NULL;
     }
     round->gathers = round->final + final_words(job);
+    round->keys.hint = list_empty(&job->rounds) ? 0 : round_open(job)->keys.count;
     list_init(&round->gathering);
     list_init(&round->persisting);
     list_init(&round->staged);

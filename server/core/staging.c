@@ -4,40 +4,10 @@
  * what is staged already is folded early; when nothing that is in progress can free memory either,
  * the push is refused rather than left to hang. */
 #include <inttypes.h>
-#include <stdlib.h>
 #include <xxhash.h>
 
 #include "core/gather.h"
 #include "core/state.h"
-
-/* For its body: else that lies in the push itself. */
-static bool has_buffer(const struct push *push)
-{
-    return push->body_bytes > PUSH_INLINE_BYTES;
-}
-
-uint64_t push_cost(const struct push *push)
-{
-    return (has_buffer(push) && !push->in_place ? pool_cost(push->body_bytes) : 0) +
-           push->own_bytes;
-}
-
-void push_free(struct core *core, struct push *push)
-{
-    if (push->trial != NULL) {
-        list_append(&push->trial->orphans, &push->link);
-        return;
-    }
-    if (push->granted) {
-        if (has_buffer(push))
-            pool_give(core->staging, push->body, push->body_bytes);
-        pool_discharge(core->staging, push->own_bytes);
-    }
-    sources_free(push->sources, push->n_sources);
-    list_remove(&push->link);
-    list_remove(&push->peer_link);
-    free(push);
-}
 
 struct push *intake_take(struct core *core, struct peer *peer)
 {
@@ -110,22 +80,10 @@ static bool fits(const struct core *core, const struct push *push)
     return used <= max && push_cost(push) <= max - used;
 }
 
-static bool take(struct core *core, struct push *push)
-{
-    if (has_buffer(push)) {
-        push->body = pool_take(core->staging, push->body_bytes);
-        if (push->body == NULL)
-            return false;
-    }
-    pool_charge(core->staging, push->own_bytes);
-    push->granted = true;
-    return true;
-}
-
 static void grant(struct core *core, struct update *update, struct peer *peer)
 {
     struct intake *intake = &peer->intake;
-    if (!take(core, intake->push)) {
+    if (!push_take_staging(core, intake->push)) {
         intake_refuse(core, update, peer, CODE_RESOURCE_EXHAUSTED, "no memory for its body");
         return;
     }

@@ -25,6 +25,9 @@ struct core {
     struct list jobs;
     struct list buckets[JOB_BUCKETS]; /* struct job.bucket, by name */
 
+    struct list spare_pushes; /* struct push.link */
+    unsigned n_spare_pushes;
+
     struct list waiting;   /* struct intake.wait, first come first served */
     struct list wanting;   /* struct round.wanting */
     struct heap deadlines; /* struct pull.deadline */

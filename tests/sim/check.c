@@ -47,7 +47,7 @@ static void check_job(struct sim *sim, struct model_job *job)
 /* A push without a body takes memory without asking for it. */
 static void check_budgets(struct sim *sim, const struct core_stats *s)
 {
-    uint64_t grace = (s->bodies_receiving + sim->persisting) * sizeof(struct push);
+    uint64_t grace = (s->bodies_receiving + sim->persisting) * PUSH_BLOCK_BYTES;
     if (s->staging_used > s->staging_max + grace)
         sim_fail(sim, "staging: %" PRIu64 " of %" PRIu64 " bytes", s->staging_used, s->staging_max);
     if (s->results_used > s->results_max)

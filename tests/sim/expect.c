@@ -105,7 +105,7 @@ static bool lacks_staging(struct sim *sim, const struct request *r)
     const struct push_offer *offer = &r->message->offer;
     struct core_stats now;
     core_stats(sim->core, &now);
-    uint64_t cost = pool_cost(offer->body_bytes) + sizeof(struct push) +
+    uint64_t cost = pool_cost(offer->body_bytes) + PUSH_BLOCK_BYTES +
                     offer->n_contributions * sizeof(struct term);
     uint64_t used =
         now.staging_used > sim->stats.staging_used ? now.staging_used : sim->stats.staging_used;

@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "core/push.h"
+
 static enum dtype any_dtype(struct random *r)
 {
     return (enum dtype)random_from(r, DTYPE_F32, DTYPE_I64);
@@ -75,10 +77,10 @@ static void make_job(struct plan_job *job, unsigned number, struct random *r)
         make_node(job, i, r);
 }
 
-/* The largest push that a worker makes, roughly. */
+/* The largest push that a worker makes, roughly; half of it still holds an empty one. */
 static uint64_t push_bytes(const struct plan_job *job)
 {
-    uint64_t bytes = 512;
+    uint64_t bytes = 2 * PUSH_BLOCK_BYTES;
     for (size_t i = 0; i < job->spec.n_nodes; i++)
         bytes += job->elements[i] * 8;
     return bytes;
