@@ -232,7 +232,7 @@ static void a_write_without_progress_is_stalled(void **state)
     while (recv(f->peer, buffer, sizeof buffer, MSG_DONTWAIT) > 0)
         ;
     turn(f);
-    assert_false(sender_stalled(&f->sender, now, 1000));
+    assert_false(sender_stalled(&f->sender, uv_now(&f->loop), 1000));
 }
 
 static void a_header_beyond_the_limit_is_not_queued(void **state)
