@@ -13,7 +13,7 @@ ROUNDS = 10
 
 
 class Loops(SharedCase):
-    """Connections over TCP are spread over the loops, those of the Unix socket stay in the first."""
+    """Those over TCP are spread over the loops, those of the Unix socket stay in the first."""
 
     OPTIONS = ("--io-threads", "3")
 

@@ -180,8 +180,9 @@ class Views(SharedCase):
         for n, job in enumerate(jobs, 1):
             self.push_constant(job, n, size=LARGE * n)
         ids = []
+        wait_ms = int(wire.DEADLINE * 1000)  # the folds may still be under way
         for job in jobs:
-            ids.append(self.local.send("pull", job=job, round=0, view=True))
+            ids.append(self.local.send("pull", job=job, round=0, wait_ms=wait_ms, view=True))
             ids.append(self.local.send("list_jobs"))
         for n, id in enumerate(ids[::2], 1):
             reply = self.expect(self.local.wait(id), OK)
