@@ -42,6 +42,7 @@ class DistributedOptimizer(torch.optim.Optimizer):
     timeout:       seconds that a step waits for the slowest worker, and the first one for the start
                    of all
     bucket_bytes:  small gradients travel together, up to so many bytes
+    connect:       options of gradfold.Client
 
     What happens when. As soon as the backward pass has a bucket's gradients, they are pushed,
     and the means are pulled as they become complete. `backward()` returns when all of them are
