@@ -100,7 +100,8 @@ class Status(Case):
         for _ in range(2):
             self.run_tool("close", "-q", job)
         text = self.output("status", job)
-        for line in (rf"{job} +1 +4 B +2 +0/2 ", r"0  closed +0/2", r"1  (closing|closed) +0/2", r"2  open +0/2"):
+        for line in (rf"{job} +1 +4 B +2 +0/2 ",
+                     r"0  closed +0/2", r"1  (closing|closed) +0/2", r"2  open +0/2"):
             self.assertRegex(text, line)
 
     def test_the_server(self):
