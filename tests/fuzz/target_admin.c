@@ -72,7 +72,11 @@ static void make_jobs(struct core *core)
 
 static void scene_begin(struct scene *s)
 {
-    static const struct core_config config = {1 << 20, 1 << 20, 1 << 20, 1 << 20, 2};
+    static const struct core_config config = {.staging_bytes = 1 << 20,
+                                              .result_bytes = 1 << 20,
+                                              .accumulator_bytes = 1 << 20,
+                                              .max_body_bytes = 1 << 20,
+                                              .fold_tasks = 2};
     static const struct sockaddr_in nobody = {.sin_family = AF_INET};
     int fds[2];
     must(uv_loop_init(&s->loop) == 0);
