@@ -125,6 +125,10 @@ def test_frozen_parameters_are_nodes_without_gradient(address, name, client):
         ("0.weight", (4, 3), False), ("0.bias", (4,), True),
         ("2.weight", (2, 4), True), ("2.bias", (2,), True), ("gradfold.round", (0,), True)]
     assert torch.equal(model[0].weight, before)
+    with wrap(address, name, model) as opt:
+        model[0].weight.requires_grad_(True)
+        with pytest.raises(RuntimeError, match="frozen when the job was made is trained now"):
+            loss_of(model, batch(0)).backward()
     assert (job.reduction, job.accumulation, job.world_size) == ("mean", "exact", 1)
 
 

@@ -212,5 +212,5 @@ class Exchange:
         if not missing:
             return ""
         return (f"Round {self.round} waits for worker {', '.join(map(str, missing))} of "
-                f"{self.world_size}. Start it again (from its checkpoint); then this step can be "
-                "repeated")
+                f"{self.world_size}. Has each process a rank of its own? If it has died, start it "
+                "again, from its checkpoint; then this step can be repeated")

@@ -91,6 +91,7 @@ class DistributedOptimizer(torch.optim.Optimizer):
     def _survey(self, model: torch.nn.Module, world_size: int):
         """The model as nodes, and those of them that are trained."""
         slots, nodes, taken = [], [], {END_NODE}
+        self._frozen = [p for p in model.parameters() if not p.requires_grad]
         for name, parameter in model.named_parameters():
             node = Node(_node_name(name, taken, len(nodes)), tuple(parameter.shape),
                         dtype_of(name, parameter), parameter.requires_grad,
@@ -158,6 +159,10 @@ class DistributedOptimizer(torch.optim.Optimizer):
         failed, or this step has fewer passes than `accumulate`; step() does it then."""
         if self._averaged:
             return
+        if any(parameter.requires_grad for parameter in self._frozen):
+            raise RuntimeError("a parameter that was frozen when the job was made is trained now, "
+                               "and would not be averaged: make a new job, with a new "
+                               "DistributedOptimizer")
         counts = self._exchange.finish(self._gradients())
         for slot in self._slots:
             self._put_mean(slot, counts[slot.node])
