@@ -30,7 +30,7 @@ struct gf_client {
     pthread_cond_t
         changed; /* something is done, the driver's place is free, or moving bytes ended */
 
-    struct list ops;    /* in flight */
+    struct list ops;   /* in flight */
     struct list queue; /* to be sent, in the order of submission; only the first may be SENDING */
     struct list awaiting; /* sent, in that order */
     struct heap deadlines;
