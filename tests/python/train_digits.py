@@ -7,6 +7,7 @@ imported once, and no fork may come after a backward pass.
 """
 
 import contextlib
+import ctypes
 import hashlib
 import json
 import os
@@ -32,6 +33,7 @@ import gradfold.torch  # noqa: E402
 WORKERS = 4
 STEPS = 150
 RUNS = 5
+PR_SET_PDEATHSIG = 1
 SCALE = float(os.environ.get("GRADFOLD_TEST_SCALE", "1"))
 DDP_TIMEOUT = 20 * SCALE
 
@@ -41,6 +43,7 @@ def fork(body, log):
     child = os.fork()
     if child:
         return child
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # if the parent is stopped
     status = 1
     try:
         with open(log, "a", encoding="utf-8") as file, contextlib.redirect_stdout(file), \
