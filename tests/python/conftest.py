@@ -1,7 +1,9 @@
 """What the tests share: one server a module, jobs with fresh names."""
 
+import ctypes
 import itertools
 import os
+import signal
 import sys
 
 import pytest
@@ -16,13 +18,19 @@ import gradfold  # noqa: E402
 
 server.BIN[0] = os.environ["GRADFOLD_BIN"]
 numbers = itertools.count(1)
+PR_SET_PDEATHSIG = 1
+
+
+def die_with_the_tests():
+    """In a process that was just started: if the tests crash, it does not stay behind."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory):
     """A server on TCP and on a Unix socket; its clean exit is checked too."""
     path = tmp_path_factory.mktemp("socket") / "s"
-    with server.Server("--unix", str(path)) as started:
+    with server.Server("--unix", str(path), preexec=die_with_the_tests) as started:
         started.unix = f"unix:{path}"
         yield started
 
