@@ -38,7 +38,9 @@ enum code mapping_new(int fd, uint64_t bytes, struct mapping **mapping, struct e
     struct mapping *m = malloc(sizeof *m);
     if (m == NULL)
         return error_set(error, CODE_RESOURCE_EXHAUSTED, "no memory");
-    void *data = mmap(NULL, bytes, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
+    /* Not MAP_POPULATE: filling what the client has not touched takes seconds for gigabytes, in
+     * which no other thread of ours could map anything. */
+    void *data = mmap(NULL, bytes, PROT_READ, MAP_SHARED, fd, 0);
     if (data == MAP_FAILED) {
         bool forbidden = errno == EACCES || errno == EPERM;
         free(m);

@@ -9,7 +9,7 @@
  *        └───────────────────────── DRAIN ◄───────────────┘
  *          body is taken
  *
- *        HEADER ◄──► WORK    a buffer is mapped          BODY ◄──► WORK    a body is copied
+ *        BODY ◄──► WORK    a body that lies in shared memory is copied
  *
  * 1. HEADER: prefix and header are read into the loop's shared buffer. What a complete header asks
  *    for is decided at once (dispatch.c); a request without a body leads back to HEADER.
@@ -17,7 +17,7 @@
  * 3. BODY: what came along with the header is copied, everything else is received by the kernel
  *    straight into the staging.
  * 4. DRAIN: the body of what was refused is read and dropped; the connection stays usable.
- * 5. WORK: the thread pool does something for it (sharing.c); nothing is read.
+ * 5. WORK: the thread pool copies the body from shared memory (sharing.c); nothing is read.
  *
  * What can go wrong, in each of these (ending.c):
  *   the frame cannot be followed   GOODBYE: the answer leaves with id 0, our side is shut, and what
@@ -56,7 +56,7 @@ static const struct station stations[] = {
                            true},
     [CONNECTION_WAIT] = {advance_wait, TO(BODY) | TO(DRAIN) | TO_END, false},
     [CONNECTION_BODY] = {advance_body, TO(WORK) | TO(DRAIN) | TO_END, true},
-    [CONNECTION_WORK] = {advance_work, TO(HEADER) | TO(BODY) | TO_END, false},
+    [CONNECTION_WORK] = {advance_work, TO(BODY) | TO_END, false},
     [CONNECTION_DRAIN] = {advance_drain, TO(HEADER) | TO_END, true},
     [CONNECTION_FLUSH] = {advance_flush, TO(GOODBYE) | TO(CLOSED), false},
     [CONNECTION_GOODBYE] = {advance_to_end, TO(CLOSED), true},
@@ -110,10 +110,6 @@ static bool is_throttled(struct connection *c)
 
 static void follow_request(struct connection *c)
 {
-    if (is_working(c)) {
-        connection_move(c, CONNECTION_WORK);
-        return;
-    }
     switch (c->intake) {
     case INTAKE_WAITING:
         connection_move(c, CONNECTION_WAIT);
@@ -204,9 +200,7 @@ static bool advance_work(struct connection *c)
         return false;
     }
     c->read_ms = uv_now(c->net->loop);
-    if (c->sharing->mapping)
-        sharing_answer(c->sharing);
-    connection_move(c, c->intake == INTAKE_NONE ? CONNECTION_HEADER : CONNECTION_BODY);
+    connection_move(c, CONNECTION_BODY);
     return true;
 }
 

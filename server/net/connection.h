@@ -12,7 +12,7 @@ enum connection_state {
     CONNECTION_HEADER,  /* between frames, or in a prefix or header */
     CONNECTION_WAIT,    /* a push waits for staging: nothing is read */
     CONNECTION_BODY,    /* a body goes into its staging */
-    CONNECTION_WORK,    /* the thread pool works for it: nothing is read */
+    CONNECTION_WORK,    /* the thread pool copies the body: nothing is read */
     CONNECTION_DRAIN,   /* a body is dropped */
     CONNECTION_FLUSH,   /* the peer will send no more: what is decided leaves, then the end */
     CONNECTION_GOODBYE, /* we will read no more: last words leave, their arrival is waited for */

@@ -1,10 +1,7 @@
 /* Memory that a connection shares with its client.
  *
- * A buffer:
- * 1. AddBuffer comes, its descriptor with the frame's first byte. What can be checked is, and its
- *    bytes are reserved.
- * 2. It is mapped on the thread pool, which may have to fill the memory; nothing is read meanwhile.
- * 3. The answer leaves; DropBuffer, or the connection's end, unmaps it, when no push lies in it.
+ * A buffer: AddBuffer comes, its descriptor with the frame's first byte; it is mapped, until
+ * DropBuffer or the connection's end.
  *
  * A push from buffers: once its staging is granted, it is copied there on the thread pool, piece by
  * piece; nothing is read meanwhile. Small ones are copied at once.
@@ -13,10 +10,10 @@
  * ends, when it is lost.
  *
  * What can go wrong:
- *   1'  there is no descriptor, or not what it should be   the request is refused
- *   2'  the pool takes no work                             it is done at once, by the loop
- *   2'' the connection ends, the push is refused           the work is cancelled; connection and
- *                                                          core wait for its return */
+ *   there is no descriptor, or not what it should be   the request is refused
+ *   the pool takes no work                             the loop copies
+ *   the connection ends, the push is refused           the copy is cancelled; connection and core
+ *                                                      wait for its return */
 #include "net/sharing.h"
 
 #include <inttypes.h>
@@ -27,7 +24,7 @@
 #include "net/response.h"
 
 enum {
-    AT_ONCE_BYTES = 64 << 10 /* copied or mapped faster than a thread wakes up */
+    AT_ONCE_BYTES = 64 << 10 /* copied faster than a thread wakes up */
 };
 
 /* -- Descriptors -- */
@@ -74,26 +71,12 @@ static int take_fd(struct sharing *s)
 
 /* -- Work -- */
 
-static void map(struct sharing *s)
-{
-    struct adding *a = &s->adding;
-    a->code = mapping_new(a->fd, a->bytes, &a->mapping, &a->error);
-}
-
-static void copy(struct sharing *s)
-{
-    while (!atomic_load_explicit(&s->cancelled, memory_order_relaxed) &&
-           body_copy(&s->connection->peer.intake))
-        ;
-}
-
 static void on_work(uv_work_t *work)
 {
     struct sharing *s = work->data;
-    if (s->mapping)
-        map(s);
-    else
-        copy(s);
+    while (!atomic_load_explicit(&s->cancelled, memory_order_relaxed) &&
+           body_copy(&s->connection->peer.intake))
+        ;
 }
 
 static void on_worked(uv_work_t *work, int status)
@@ -104,25 +87,16 @@ static void on_worked(uv_work_t *work, int status)
     connection_worked(s->connection);
 }
 
-/* Does it now, or on the pool, as its size says. */
-static void start(struct sharing *s, bool mapping, uint64_t bytes)
-{
-    s->mapping = mapping;
-    s->work.data = s;
-    atomic_store(&s->cancelled, false);
-    if (bytes > AT_ONCE_BYTES &&
-        uv_queue_work(s->connection->net->loop, &s->work, on_work, on_worked) == 0) {
-        s->working = true;
-        return;
-    }
-    on_work(&s->work);
-}
-
 void sharing_copy(struct sharing *s)
 {
     uint64_t bytes;
-    if (body_room(&s->connection->peer.intake, &bytes))
-        start(s, false, bytes);
+    body_room(&s->connection->peer.intake, &bytes);
+    s->work.data = s;
+    atomic_store(&s->cancelled, false);
+    s->working = bytes > AT_ONCE_BYTES &&
+                 uv_queue_work(s->connection->net->loop, &s->work, on_work, on_worked) == 0;
+    if (!s->working)
+        on_work(&s->work);
 }
 
 void sharing_cancel(struct sharing *s)
@@ -146,42 +120,37 @@ static enum code refuse_fd(int fd, struct error *error)
                      "no descriptor came with the first byte of the frame");
 }
 
+static enum code map(struct sharing *s, int fd, uint64_t number, uint64_t bytes,
+                     struct error *error)
+{
+    struct mapping *mapping;
+    enum code code = buffers_reserve(&s->buffers, budget_of(s), number, bytes, error);
+    if (code != CODE_OK)
+        return code;
+    code = mapping_new(fd, bytes, &mapping, error);
+    if (code == CODE_OK) {
+        buffers_add(&s->buffers, number, mapping);
+        return code;
+    }
+    buffers_cancel(budget_of(s), bytes);
+    error_prefix(error, "buffer %" PRIu64 ": ", number);
+    return code;
+}
+
 static enum code add(struct sharing *s, uint64_t id, const Gradfold__V1__AddBuffer *m,
                      struct error *error)
 {
-    struct adding *a = &s->adding;
-    *a = (struct adding){.id = id,
-                         .number = m->has_buffer ? m->buffer : 0,
-                         .bytes = m->has_bytes ? m->bytes : 0,
-                         .fd = take_fd(s)};
-    if (a->fd < 0)
-        return refuse_fd(a->fd, error);
-    enum code code = buffers_reserve(&s->buffers, budget_of(s), a->number, a->bytes, error);
-    if (code != CODE_OK) {
-        close(a->fd);
-        return code;
-    }
-    start(s, true, a->bytes);
-    if (!s->working)
-        sharing_answer(s);
-    return CODE_OK;
-}
-
-void sharing_answer(struct sharing *s)
-{
-    struct adding *a = &s->adding;
     struct short_response parts;
-    s->mapping = false;
-    close(a->fd);
-    if (a->code != CODE_OK) {
-        buffers_cancel(budget_of(s), a->bytes);
-        error_prefix(&a->error, "buffer %" PRIu64 ": ", a->number);
-        dispatch_refuse(s->connection, a->id, &a->error);
-        return;
-    }
-    buffers_add(&s->buffers, a->number, a->mapping);
-    response_shared(&parts, a->id, GRADFOLD__V1__RESPONSE__RESULT_ADD_BUFFER);
+    int fd = take_fd(s);
+    if (fd < 0)
+        return refuse_fd(fd, error);
+    enum code code = map(s, fd, m->has_buffer ? m->buffer : 0, m->has_bytes ? m->bytes : 0, error);
+    close(fd);
+    if (code != CODE_OK)
+        return code;
+    response_shared(&parts, id, GRADFOLD__V1__RESPONSE__RESULT_ADD_BUFFER);
     dispatch_answer(s->connection, &parts.response);
+    return CODE_OK;
 }
 
 static enum code drop(struct sharing *s, uint64_t id, const Gradfold__V1__DropBuffer *m,
@@ -281,12 +250,6 @@ void sharing_free(struct sharing *s)
     if (!s)
         return;
     must(!s->working);
-    if (s->mapping) { /* nobody waited for the answer */
-        close(s->adding.fd);
-        if (s->adding.code == CODE_OK)
-            mapping_unref(s->adding.mapping);
-        buffers_cancel(budget_of(s), s->adding.bytes);
-    }
     forget_fd(&s->passed[0]);
     forget_fd(&s->passed[1]);
     buffers_free(&s->buffers, budget_of(s));

@@ -23,20 +23,10 @@ struct sharing {
     struct passed passed[2]; /* of the read that began the frame at hand, and of the last one */
     struct buffers buffers;
     struct views views; /* with the core's mutex held */
-    /* On the thread pool: a buffer is mapped, or a push is copied. */
+    /* A push is copied, on the thread pool. */
     uv_work_t work;
     bool working;
-    bool mapping; /* it is, or was, the buffer */
     atomic_bool cancelled;
-    struct adding {
-        uint64_t id; /* of the request */
-        uint64_t number;
-        uint64_t bytes;
-        int fd;
-        struct mapping *mapping;
-        enum code code;
-        struct error error;
-    } adding;
 };
 
 /* NULL without memory. */
@@ -48,8 +38,7 @@ void sharing_free(struct sharing *sharing);
 /* A descriptor, or SOCKET_FD_LOST, came with bytes [begin, end) of the stream. */
 void sharing_passed(struct sharing *sharing, int fd, uint64_t begin, uint64_t end);
 
-/* Answers AddBuffer, DropBuffer and EndView; sharing NULL: not on this connection. AddBuffer may be
- * answered later: until then work is under way. */
+/* Answers AddBuffer, DropBuffer and EndView; not possible on a connection without sharing. */
 void sharing_request(struct connection *connection, const Gradfold__V1__Request *message);
 
 /* Copies the body of the push at hand to its staging, here or on the pool; work may be under way
@@ -58,9 +47,6 @@ void sharing_copy(struct sharing *sharing);
 
 /* The work's result is not wanted any more: it ends soon. */
 void sharing_cancel(struct sharing *sharing);
-
-/* Answers the AddBuffer whose work is over. */
-void sharing_answer(struct sharing *sharing);
 
 /* The client looks at nothing any more that could be given back: views are lost. */
 void sharing_lose(struct sharing *sharing);

@@ -181,5 +181,12 @@ class Neighbours(SharedCase):
         self.assertGreater(answers, 0, "the copy was over before anybody else was answered")
 
 
+    def test_memory_that_nobody_touched_is_not_filled(self):
+        """That would take long, and more memory than there may be."""
+        before = self.server.memory_bytes()
+        self.buffer(1 << 30)
+        self.assertLess(self.server.memory_bytes() - before, 1 << 28)
+
+
 if __name__ == "__main__":
     unittest.main()
