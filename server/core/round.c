@@ -223,6 +223,7 @@ static void retire_old(struct core *core, struct job *job, uint64_t newest_close
         if (newest_closed < job->retain_rounds ||
             round->number > newest_closed - job->retain_rounds)
             return;
+        results_retire(core, round->results); /* at once: the next fold may need the budget */
         list_remove(&round->link);
         list_append(&core->retired, &round->link);
         job_ref(job);
