@@ -53,7 +53,7 @@ void drive_settle(gf_client *client)
 /* Until something is due, or until_ms. */
 static int poll_ms(const gf_client *client, uint64_t until_ms)
 {
-    if (send_wanted(client) || client->connection.give_up)
+    if (send_wanted(client) || client->connection.give_up || client->background_stop)
         return 0;
     uint64_t due_ms = flight_next_deadline_ms(client);
     uint64_t timer_ms = connection_timer_ms(client);
@@ -155,14 +155,18 @@ bool drive_until(gf_client *client, bool (*ready)(const void *what), const void 
     client->active++;
     if (client->driving)
         drive_wake(client); /* the background thread lets go of its place */
-    while (!ready(what) && !over(until_ms)) {
+    /* At least one turn: who only looks, again and again, keeps the background thread away. */
+    bool looked = false;
+    while (!ready(what) && !(looked && over(until_ms))) {
+        looked = true;
         if (client->driving) {
             look_on(client, until_ms);
             continue;
         }
         client->driving = true;
-        while (!ready(what) && !over(until_ms))
+        do
             drive_once(client, until_ms);
+        while (!ready(what) && !over(until_ms));
         client->driving = false;
     }
     client->waiters--;

@@ -54,13 +54,20 @@ static void add(struct gf_op *op, struct request *request)
     flight_add(op->client, request);
 }
 
+/* Whoever drives may be asleep until a later one. */
+static bool is_next_deadline(const gf_client *client, const struct request *request)
+{
+    return heap_first(&client->deadlines) == &request->deadline;
+}
+
 /* Small pushes behind others, whose answers are about to come, leave with the next of these, or
  * when there are many: sending them costs more than making them. */
 static void attend(gf_client *client, const struct gf_op *op)
 {
     bool small = op->push != NULL && op->push->prompt && op->pull == NULL;
     client->active++;
-    if (small && client->prompt > 0 && ++client->behind < BEHIND_MAX)
+    if (small && client->prompt > 0 && !is_next_deadline(client, op->push) &&
+        ++client->behind < BEHIND_MAX)
         background_wake(client);
     else if (small)
         drive_nudge(client);

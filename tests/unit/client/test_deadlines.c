@@ -1,6 +1,11 @@
 /* Deadlines: every call ends in time, and the caller's memory is its own again. */
 #include "fixture.h"
 
+#include <stdatomic.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 enum {
     PATIENCE_MS = 150,
     LATE_MS = 3000
@@ -170,6 +175,97 @@ static void deadlines_end_operations_that_nobody_waits_for(void **state)
     gf_op_free(op);
 }
 
+static void until_complete(gf_op *op)
+{
+    const struct timespec a_moment = {.tv_nsec = 1000 * 1000};
+    int64_t begun = now_ms();
+    while (!gf_op_test(op) && now_ms() < begun + PATIENCE_MS + LATE_MS)
+        nanosleep(&a_moment, NULL);
+    assert_true(gf_op_test(op));
+}
+
+/* The background thread sleeps until the first one's deadline, which never comes. */
+static void so_do_those_of_small_pushes_behind_others(void **state)
+{
+    struct fixture *f = *state;
+    struct fake_faults faults = fake_no_faults();
+    faults.connections = 1;
+    faults.stall_read = 64; /* behind the greeting */
+    fixture_reconnect(f, &faults);
+    gf_op *first;
+    gf_op *behind;
+    gf_push_args push = push_of(f, 10, 1);
+    push.timeout_ms = GF_NO_TIMEOUT;
+    assert_ok(f, gf_push_submit(f->client, &push, &first, &f->error));
+    const struct timespec a_while = {.tv_nsec = 50 * 1000 * 1000};
+    nanosleep(&a_while, NULL);
+    push.sequence = 2;
+    push.timeout_ms = PATIENCE_MS;
+    assert_ok(f, gf_push_submit(f->client, &push, &behind, &f->error));
+    until_complete(behind);
+    assert_int_equal(gf_op_wait(behind, &f->error), GF_DEADLINE_EXCEEDED);
+    assert_false(gf_op_test(first));
+    gf_op_free(behind);
+    gf_op_free(first);
+}
+
+static void operations_that_are_only_looked_at_go_on(void **state)
+{
+    struct fixture *f = *state;
+    int64_t begun = now_ms();
+    for (uint64_t sequence = 0; sequence < 100; sequence++) {
+        gf_op *op;
+        size_t index;
+        gf_push_args push = push_of(f, 10, sequence);
+        gf_code code = GF_DEADLINE_EXCEEDED;
+        assert_ok(f, gf_push_submit(f->client, &push, &op, &f->error));
+        while (code == GF_DEADLINE_EXCEEDED && now_ms() < begun + LATE_MS)
+            code = gf_op_wait_any_for(&op, 1, 0, &index, &f->error);
+        assert_int_equal(code, GF_OK);
+        assert_ok(f, gf_op_wait(op, &f->error));
+        gf_op_free(op);
+    }
+}
+
+static atomic_bool linger;  /* the next message that is sent takes a while … */
+static atomic_bool lingers; /* … and this is it */
+
+__attribute__((visibility("default"))) ssize_t sendmsg(int fd, const struct msghdr *message,
+                                                       int flags)
+{
+    const struct timespec a_while = {.tv_nsec = 100 * 1000 * 1000};
+    ssize_t n = syscall(SYS_sendmsg, fd, message, flags);
+    if (atomic_exchange(&linger, false)) {
+        atomic_store(&lingers, true);
+        nanosleep(&a_while, NULL);
+    }
+    return n;
+}
+
+/* Closing waits for nobody, also if the background thread is just sending its last. */
+static void closing_does_not_wait_for_an_answer(void **state)
+{
+    struct fixture *f = *state;
+    struct fake_faults faults = fake_no_faults();
+    faults.mute = true;
+    fake_set(f->server, &faults);
+    gf_op *op;
+    gf_pull_args pull = pull_of(f, 10);
+    pull.timeout_ms = 2 * LATE_MS;
+    int64_t begun = now_ms();
+    atomic_store(&linger, true);
+    assert_ok(f, gf_pull_submit(f->client, &pull, &op, &f->error));
+    const struct timespec a_moment = {.tv_nsec = 1000 * 1000};
+    while (!atomic_load(&lingers) && now_ms() < begun + LATE_MS)
+        nanosleep(&a_moment, NULL);
+    assert_true(atomic_load(&lingers));
+    gf_close(f->client);
+    f->client = NULL;
+    assert_in_time(begun, 1);
+    assert_int_equal(gf_op_wait(op, &f->error), GF_CLIENT_CANCELLED);
+    gf_op_free(op);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -181,6 +277,9 @@ int main(void)
         TEST(a_server_that_stays_unavailable_ends_in_time),
         TEST(a_server_that_hangs_up_on_everything_is_not_hammered),
         TEST(deadlines_end_operations_that_nobody_waits_for),
+        TEST(so_do_those_of_small_pushes_behind_others),
+        TEST(operations_that_are_only_looked_at_go_on),
+        TEST(closing_does_not_wait_for_an_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
