@@ -103,7 +103,7 @@ struct results *results_new(struct core *core, struct job *job)
         make_room(core, r->bytes);
         if (in_segment(core, job))
             take_segment(core, r);
-        else
+        if (r->data == NULL) /* small, or the system has no segment: a round closes without one */
             r->data = pool_take(core->results, r->bytes);
     }
     if (r->data == NULL || r->contributions == NULL) {

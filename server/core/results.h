@@ -1,8 +1,9 @@
 /* A round's dense array: one buffer, nodes at tape.nodes[i].offset. It outlives its round while
  * replies that read from it are on their way, or clients look at it.
  *
- * Large ones are segments when the server shares memory. These stay with their job while there is
- * room: the next rounds lie in the same few segments, which the clients have mapped already.
+ * Large ones are segments when the server shares memory, unless the system lacks what one needs (a
+ * descriptor, say). Segments stay with their job while there is room: the next rounds lie in the
+ * same few, which the clients have mapped already.
  *
  * A view is a segment lent to a client for as long as it likes. So that this stalls nobody, what
  * views hold when their round is retired leaves the budget of results, and the next round gets

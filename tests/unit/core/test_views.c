@@ -1,6 +1,7 @@
 /* Results that clients look at where they are. The result budget of these tests is what their jobs
  * reserve, and not a byte more. */
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "fixture.h"
 
@@ -272,6 +273,33 @@ static void a_view_outlives_its_job(void **state)
     assert_shows(view, 7);
 }
 
+static struct rlimit descriptors;
+
+static int setup_without_descriptors(void **state)
+{
+    if (setup_job(state) != 0 || getrlimit(RLIMIT_NOFILE, &descriptors) != 0)
+        return -1;
+    struct rlimit none = {.rlim_cur = 0, .rlim_max = descriptors.rlim_max};
+    return setrlimit(RLIMIT_NOFILE, &none);
+}
+
+static int teardown_descriptors(void **state)
+{
+    return setrlimit(RLIMIT_NOFILE, &descriptors) | teardown(state);
+}
+
+/* Clients may hold all that there are. */
+static void without_a_descriptor_rounds_close_all_the_same(void **state)
+{
+    struct fixture *f = *state;
+    play_round(f, "job", 0, 5);
+    assert_null(look(f, "job", 0));
+    assert_int_equal(rig_last(&f->rig)->contributions[W], 1);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &descriptors), 0);
+    play_round(f, "job", 1, 6);
+    assert_shows(look(f, "job", 1), 6);
+}
+
 int main(void)
 {
 #define TEST(name, setup) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -286,6 +314,8 @@ int main(void)
         TEST(a_lost_view_is_never_written_again, setup_job),
         TEST(others_may_look_at_what_one_has_lost, setup_job),
         TEST(a_view_outlives_its_job, setup_job),
+        cmocka_unit_test_setup_teardown(without_a_descriptor_rounds_close_all_the_same,
+                                        setup_without_descriptors, teardown_descriptors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
