@@ -13,7 +13,7 @@ static bool pull_next(struct chaos *c)
 {
     static gf_gradient buffers[BOARD_NODES_MAX];
     gf_error error;
-    if (c->pulled == c->board->rounds ||
+    if (c->pulled == atomic_load(&c->board->rounds) ||
         c->pulled > atomic_load(&c->board->audited) + BOARD_AHEAD - 1)
         return false;
     float *sums = sums_of(c, c->pulled);
@@ -60,6 +60,14 @@ static void audit_round(struct chaos *c, unsigned round)
         }
 }
 
+/* No worker has begun a round that is further ahead. */
+static void end_soon(struct board *board)
+{
+    unsigned last = atomic_load(&board->audited) + BOARD_AHEAD;
+    if (last < atomic_load(&board->rounds))
+        atomic_store(&board->rounds, last);
+}
+
 void chaos_audit(struct chaos *c)
 {
     unsigned behind = UINT32_MAX; /* the round of the last worker */
@@ -75,4 +83,6 @@ void chaos_audit(struct chaos *c)
         audit_round(c, next);
         atomic_store(&c->board->audited, next + 1);
     }
+    if (c->tally.accepted >= c->contributions)
+        end_soon(c->board);
 }

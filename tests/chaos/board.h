@@ -26,7 +26,7 @@ enum fate {
 struct board {
     char address[64]; /* for workers: the proxy's */
     char job[64];
-    unsigned rounds;
+    atomic_uint rounds; /* to be done: fewer, once enough was acknowledged */
     unsigned nodes;
     atomic_uint audited;               /* rounds */
     atomic_uint cursor[BOARD_WORKERS]; /* the round at which a worker is */

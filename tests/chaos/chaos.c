@@ -55,7 +55,8 @@ static void start_worker(struct chaos *c, unsigned number)
 static void replace_worker(struct chaos *c, unsigned number)
 {
     atomic_uint *cursor = &c->board->cursor[number];
-    if (random_below(&c->random, ABANDON_ONE_IN) == 0 && atomic_load(cursor) < c->board->rounds) {
+    if (random_below(&c->random, ABANDON_ONE_IN) == 0 &&
+        atomic_load(cursor) < atomic_load(&c->board->rounds)) {
         unsigned round = atomic_fetch_add(cursor, 1);
         gf_round_close(c->client, c->board->job, round, CALL_MS, NULL, NULL);
     }
@@ -111,7 +112,7 @@ static void end_workers(struct chaos *c)
 
 static void maybe_close(struct chaos *c)
 {
-    if (random_below(&c->random, CLOSE_ONE_IN) == 0 && c->pulled < c->board->rounds)
+    if (random_below(&c->random, CLOSE_ONE_IN) == 0 && c->pulled < atomic_load(&c->board->rounds))
         gf_round_close(c->client, c->board->job, c->pulled, CALL_MS, NULL, NULL);
 }
 
@@ -144,8 +145,8 @@ static bool make_board(struct chaos *c)
     snprintf(b->job, sizeof b->job, "chaos-%llu", (unsigned long long)c->seed);
     b->nodes = 100;
     unsigned long each = (unsigned long)b->nodes * BOARD_ELEMENTS;
-    /* Some are refused: a fifth more rounds than would do. */
-    unsigned long rounds = (c->contributions + each - 1) / each * 6 / 5 + 1;
+    /* Some are refused, and the more the busier the machine is; the audit says when it is enough. */
+    unsigned long rounds = (c->contributions + each - 1) / each * 4 + 1;
     b->rounds = rounds < BOARD_ROUNDS_MAX ? (unsigned)rounds : BOARD_ROUNDS_MAX;
     c->sums = calloc((size_t)(BOARD_AHEAD + 1) * each, sizeof *c->sums);
     return c->sums != NULL;
@@ -166,7 +167,7 @@ static bool begin(struct chaos *c)
 
 static bool over(struct chaos *c)
 {
-    return atomic_load(&c->board->audited) == c->board->rounds ||
+    return atomic_load(&c->board->audited) == atomic_load(&c->board->rounds) ||
            now_ms() - c->started_ms > (int64_t)c->seconds_max * 1000 ||
            gradfoldd_died(&c->server) || c->failed_workers > 0;
 }
@@ -209,7 +210,7 @@ static void conclude(struct chaos *c)
         alive ? gradfoldd_metric(&c->server, "gradfoldd_pushes_duplicate_total") : -1;
     say_numbers(c, duplicates);
     check(c, "every round was audited in time",
-          atomic_load(&c->board->audited) == c->board->rounds);
+          atomic_load(&c->board->audited) == atomic_load(&c->board->rounds));
     check(c, "as many contributions were acknowledged as wanted", t->accepted >= c->contributions);
     check(c, "nothing acknowledged was lost", t->lost == 0);
     check(c, "nothing was counted twice", t->doubled == 0);

@@ -143,7 +143,7 @@ int worker_main(struct board *board, unsigned number)
         return EXIT_FAILURE;
     }
     atomic_uint *cursor = &board->cursor[number];
-    while (atomic_load(cursor) < board->rounds) {
+    while (atomic_load(cursor) < atomic_load(&board->rounds)) {
         unsigned round = atomic_load(cursor);
         if (round >= atomic_load(&board->audited) + BOARD_AHEAD) {
             poll(NULL, 0, 1);
