@@ -210,10 +210,10 @@ struct request *flight_find(gf_client *client, uint64_t id)
     list_each (link, &client->awaiting)
         if (request_of(link)->id == id)
             return request_of(link);
-    struct list *first = list_first(&client->queue);
-    if (first != NULL && request_of(first)->id == id && request_of(first)->state == REQUEST_SENDING)
-        return request_of(first);
-    return NULL;
+    struct list *head = list_first(&client->queue);
+    struct request *first = head != NULL ? request_of(head) : NULL;
+    bool expected = first != NULL && first->state == REQUEST_SENDING && !first->answered;
+    return expected && first->id == id ? first : NULL;
 }
 
 void flight_fail_sent(gf_client *client, const gf_error *outcome)

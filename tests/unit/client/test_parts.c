@@ -153,6 +153,21 @@ static void what_is_sent_again_keeps_its_place_among_what_was_never_sent(void **
     assert_int_equal(i, N);
 }
 
+static void a_second_answer_to_what_is_half_sent_is_for_nobody(void **state)
+{
+    (void)state;
+    gf_client client = {0};
+    struct request request = {.id = 5, .deadline_ms = NEVER};
+    list_init(&client.queue);
+    list_init(&client.awaiting);
+    flight_add(&client, &request);
+    assert_null(flight_find(&client, 5));
+    request.state = REQUEST_SENDING;
+    assert_ptr_equal(flight_find(&client, 5), &request);
+    request.answered = true;
+    assert_null(flight_find(&client, 5));
+}
+
 static void codes_have_names_and_texts(void **state)
 {
     (void)state;
@@ -189,6 +204,7 @@ int main(void)
         cmocka_unit_test(two_clients_do_not_pause_in_step),
         cmocka_unit_test(scattered_memory_is_walked_in_any_steps),
         cmocka_unit_test(what_is_sent_again_keeps_its_place_among_what_was_never_sent),
+        cmocka_unit_test(a_second_answer_to_what_is_half_sent_is_for_nobody),
         cmocka_unit_test(codes_have_names_and_texts),
         cmocka_unit_test(dtypes_have_sizes_and_names),
     };
