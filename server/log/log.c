@@ -18,6 +18,7 @@ void log_init(struct log *log, int fd, enum log_level level, enum log_format for
     log->level = level;
     log->format = format;
     log->clock = wall_clock;
+    pthread_mutex_init(&log->one_writes, NULL);
     atomic_init(&log->lost, 0);
     atomic_init(&log->torn, false);
 }
@@ -66,10 +67,12 @@ void log_write(struct log *log, enum log_level level, enum log_group group, cons
     for (const struct log_field *field = fields; field->key != NULL; field++)
         line_field(&line, field);
     line_end(&line);
+    pthread_mutex_lock(&log->one_writes); /* two may see room for one */
     if (atomic_exchange(&log->torn, false) && !write_once(log, "\n", 1))
         atomic_store(&log->torn, true);
     if (!write_once(log, line.bytes, line.length))
         atomic_fetch_add(&log->lost, 1);
+    pthread_mutex_unlock(&log->one_writes);
     errno = saved;
 }
 

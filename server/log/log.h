@@ -10,6 +10,7 @@
  * closed reader) is dropped and counted. May be called from any thread. */
 #pragma once
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -39,12 +40,14 @@ enum {
     LOG_VALUE_MAX = 1024, /* escaped bytes of one value */
 };
 
-/* Plain values; several may share a descriptor. Zeroed is not valid: log_init(). */
+/* Not to be copied; nothing is to be freed. Zeroed is not valid: log_init(). Several may share a
+ * descriptor, but not if that is a pipe and threads write to them at the same time. */
 struct log {
     int fd; /* borrowed */
     enum log_level level;
     enum log_format format;
     void (*clock)(struct timespec *now); /* wall clock; tests replace it */
+    pthread_mutex_t one_writes;          /* what a thread has asked is true still when it writes */
     atomic_uint_fast64_t lost; /* lines dropped because the descriptor did not take them */
     atomic_bool torn;          /* the last line was written in part: the next starts anew */
 };

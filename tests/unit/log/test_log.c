@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -160,6 +161,55 @@ static void a_full_pipe_loses_lines_and_blocks_nobody(void **state)
     assert_non_null(strstr(read_all(f), "again\n"));
 }
 
+enum {
+    WRITERS = 4,
+    TURNS = 2000
+};
+
+struct writers {
+    struct log *log;
+    pthread_barrier_t turn;
+};
+
+/* A line a turn; two do not fit into a page together. */
+static void *write_long_lines(void *ctx)
+{
+    struct writers *w = ctx;
+    char value[1000];
+    memset(value, 'v', sizeof value - 1);
+    value[sizeof value - 1] = '\0';
+    for (int i = 0; i < TURNS; i++) {
+        pthread_barrier_wait(&w->turn);
+        log_info(w->log, LOG_GROUP_NET, "m", LOG_TEXT("a", value), LOG_TEXT("b", value),
+                 LOG_TEXT("c", value));
+        pthread_barrier_wait(&w->turn);
+    }
+    return NULL;
+}
+
+/* The pipe has room for one line, and all threads see it. */
+static void threads_share_the_last_room_of_a_pipe_and_none_blocks(void **state)
+{
+    struct fixture *f = *state;
+    struct writers w = {.log = &f->log};
+    pthread_t threads[WRITERS];
+    assert_true(fcntl(f->write_fd, F_SETPIPE_SZ, 4096) > 0);
+    pthread_barrier_init(&w.turn, NULL, WRITERS + 1);
+    alarm(60); /* ends a test that hangs */
+    for (int t = 0; t < WRITERS; t++)
+        assert_int_equal(pthread_create(&threads[t], NULL, write_long_lines, &w), 0);
+    for (int i = 0; i < TURNS; i++) {
+        pthread_barrier_wait(&w.turn);
+        pthread_barrier_wait(&w.turn);
+        assert_true(strlen(read_all(f)) > 3000);
+    }
+    for (int t = 0; t < WRITERS; t++)
+        pthread_join(threads[t], NULL);
+    alarm(0);
+    pthread_barrier_destroy(&w.turn);
+    assert_int_equal(log_lost(&f->log), TURNS * (WRITERS - 1));
+}
+
 static void a_closed_reader_stops_nobody(void **state)
 {
     struct fixture *f = *state;
@@ -220,6 +270,7 @@ int main(void)
         LOG_TEST(empty_and_absent_values),
         LOG_TEST(long_values_are_cut_and_surplus_fields_left_out),
         LOG_TEST(a_full_pipe_loses_lines_and_blocks_nobody),
+        LOG_TEST(threads_share_the_last_room_of_a_pipe_and_none_blocks),
         LOG_TEST(a_closed_reader_stops_nobody),
         LOG_TEST(after_a_torn_line_the_next_starts_anew),
     };
