@@ -145,7 +145,7 @@ static bool make_board(struct chaos *c)
     snprintf(b->job, sizeof b->job, "chaos-%llu", (unsigned long long)c->seed);
     b->nodes = 100;
     unsigned long each = (unsigned long)b->nodes * BOARD_ELEMENTS;
-    /* Some are refused, and the more the busier the machine is; the audit says when it is enough. */
+    /* Some are refused, the more the busier the machine is; the audit says when it is enough. */
     unsigned long rounds = (c->contributions + each - 1) / each * 4 + 1;
     b->rounds = rounds < BOARD_ROUNDS_MAX ? (unsigned)rounds : BOARD_ROUNDS_MAX;
     c->sums = calloc((size_t)(BOARD_AHEAD + 1) * each, sizeof *c->sums);
