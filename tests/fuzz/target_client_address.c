@@ -1,7 +1,7 @@
 /* The server's address as users of the library write it.
  *
- * What is accepted names a host and a port from 1 to 65535, or the path of a Unix socket, and can be
- * put together again. */
+ * What is accepted names a host and a port from 1 to 65535, or the path of a Unix socket, and can
+ * be put together again. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
