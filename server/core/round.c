@@ -148,7 +148,8 @@ bool round_set_final(struct core *core, struct round *round, uint32_t worker, ui
     const struct job *job = round->job;
     round->final[worker / 64] |= UINT64_C(1) << (worker % 64);
     round->n_final++;
-    if (has_quorum_rule(job) && round->n_final == job->quorum)
+    bool closes_soon = heap_contains(&round->grace); /* a close on request, short of memory */
+    if (!closes_soon && has_quorum_rule(job) && round->n_final == job->quorum)
         heap_insert(&core->graces, &round->grace, now_ms + job->grace_ms);
     return round->n_final == job->world_size;
 }

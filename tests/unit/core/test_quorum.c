@@ -1,5 +1,18 @@
+#include <stdlib.h>
+
 #include "core/round.h"
 #include "fixture.h"
+
+/* The linker takes the core's calls of calloc() here. */
+void *__wrap_calloc(size_t n, size_t size);
+void *__real_calloc(size_t n, size_t size);
+
+static bool out_of_memory;
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+    return out_of_memory ? NULL : __real_calloc(n, size);
+}
 
 /* Three workers, two are enough, 100 ms of grace. */
 static int setup_quorum(void **state)
@@ -96,6 +109,24 @@ static void a_grace_that_ran_out_beats_the_push_that_comes_with_it(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup_quorum, teardown)
 
+/* The close tries again by itself, before the grace is over. */
+static void the_quorum_may_come_while_a_close_waits_for_memory(void **state)
+{
+    struct fixture *f = *state;
+    push_w(f, 0, 0, 1, true);
+    out_of_memory = true;
+    rig_close(&f->rig, 0, "job", 0);
+    out_of_memory = false;
+    assert_code(rig_last(&f->rig), CODE_RESOURCE_EXHAUSTED);
+    push_w(f, 1, 0, 2, true);
+    assert_int_equal(f->rig.rounds_closed, 0);
+    rig_advance(&f->rig, 99);
+    assert_int_equal(f->rig.rounds_closed, 1);
+    assert_float_equal(sum_w(pull_round(f, 0)), 3, 0);
+    rig_advance(&f->rig, 100);
+    assert_int_equal(f->rig.rounds_closed, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -105,6 +136,7 @@ int main(void)
         TEST(a_retry_of_a_discarded_push_is_still_a_duplicate),
         TEST(without_a_grace_the_quorum_closes_at_once),
         TEST(a_grace_that_ran_out_beats_the_push_that_comes_with_it),
+        TEST(the_quorum_may_come_while_a_close_waits_for_memory),
     };
     return cmocka_run_group_tests_name("core: quorum", tests, NULL, NULL);
 }
