@@ -6,11 +6,13 @@
 
 #include "client/clock.h"
 #include "client/drive.h"
+#include "client/flight.h"
 #include "client/report.h"
 
 enum {
     WATCH_US = 200,
-    PROMPT_MAX = 4096 /* answers that nobody came for */
+    PROMPT_MAX = 4096, /* answers that nobody came for */
+    SOON_MS = 100      /* so long before a deadline, answers should be looked for */
 };
 
 static bool my_turn(const gf_client *client)
@@ -22,6 +24,11 @@ static bool my_turn(const gf_client *client)
 static bool urgent(const gf_client *client)
 {
     return client->slow > 0 || client->connection.send_blocked || client->prompt >= PROMPT_MAX;
+}
+
+static bool due(const gf_client *client)
+{
+    return flight_next_deadline_ms(client) <= clock_now_ms() + SOON_MS;
 }
 
 /* true: nobody came. */
@@ -55,7 +62,7 @@ static void *run(void *data)
     bool quiet = false; /* nobody came for a while */
     pthread_mutex_lock(&client->lock);
     while (!client->background_stop) {
-        if (!client->driving && my_turn(client) && (quiet || urgent(client))) {
+        if (!client->driving && my_turn(client) && (quiet || urgent(client) || due(client))) {
             drive(client);
         } else if (!quiet) {
             quiet = watch(client);

@@ -227,6 +227,37 @@ static void operations_that_are_only_looked_at_go_on(void **state)
     }
 }
 
+static int64_t now_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* Whoever submits without a pause and does not wait keeps the background thread away. */
+static void answers_are_heard_before_their_deadline(void **state)
+{
+    struct fixture *f = *state;
+    enum {
+        N = 6000,
+        PACE_US = 60
+    };
+    gf_op **ops = calloc(N, sizeof(gf_op *));
+    gf_push_args push = push_of(f, 1, 0);
+    push.timeout_ms = PATIENCE_MS; /* they take longer together */
+    for (; push.sequence < N; push.sequence++) {
+        int64_t begun = now_us();
+        assert_ok(f, gf_push_submit(f->client, &push, &ops[push.sequence], &f->error));
+        while (now_us() < begun + PACE_US)
+            continue;
+    }
+    for (size_t i = 0; i < N; i++) {
+        assert_ok(f, gf_op_wait(ops[i], &f->error));
+        gf_op_free(ops[i]);
+    }
+    free(ops);
+}
+
 static atomic_bool linger;  /* the next message that is sent takes a while … */
 static atomic_bool lingers; /* … and this is it */
 
@@ -279,6 +310,7 @@ int main(void)
         TEST(deadlines_end_operations_that_nobody_waits_for),
         TEST(so_do_those_of_small_pushes_behind_others),
         TEST(operations_that_are_only_looked_at_go_on),
+        TEST(answers_are_heard_before_their_deadline),
         TEST(closing_does_not_wait_for_an_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
