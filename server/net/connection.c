@@ -250,6 +250,13 @@ static void hold_input(struct connection *c)
     }
 }
 
+/* Of the frame that is being read, or of the next one. */
+static uint64_t frame_start(const struct connection *c)
+{
+    bool reading = c->state == CONNECTION_HEADER && frame_reader_in_frame(&c->reader);
+    return reading ? c->frame_at : c->received - c->input.n + c->body_left;
+}
+
 static bool is_over(const struct connection *c)
 {
     if (c->broken)
@@ -264,6 +271,8 @@ static bool is_over(const struct connection *c)
 static void settle(struct connection *c)
 {
     hold_input(c);
+    if (c->sharing)
+        sharing_forget(c->sharing, frame_start(c));
     if (sender_flush(&c->sender) != 0)
         c->broken = true;
     if (c->state == CONNECTION_GOODBYE && sender_idle(&c->sender))

@@ -56,6 +56,13 @@ void sharing_passed(struct sharing *s, int fd, uint64_t begin, uint64_t end)
     *place = (struct passed){fd, begin, end};
 }
 
+void sharing_forget(struct sharing *s, uint64_t next)
+{
+    for (int i = 0; i < 2; i++)
+        if (s->passed[i].fd != SOCKET_NO_FD && s->passed[i].end <= next)
+            forget_fd(&s->passed[i]);
+}
+
 static int take_fd(struct sharing *s)
 {
     for (int i = 0; i < 2; i++) {

@@ -38,6 +38,10 @@ void sharing_free(struct sharing *sharing);
 /* A descriptor, or SOCKET_FD_LOST, came with bytes [begin, end) of the stream. */
 void sharing_passed(struct sharing *sharing, int fd, uint64_t begin, uint64_t end);
 
+/* Descriptors that came before this byte, with which a frame may begin, belong to nobody: one could
+ * be the other end of this very connection, which then would not end with its client. */
+void sharing_forget(struct sharing *sharing, uint64_t next);
+
 /* Answers AddBuffer, DropBuffer and EndView; not possible on a connection without sharing. */
 void sharing_request(struct connection *connection, const Gradfold__V1__Request *message);
 

@@ -48,6 +48,22 @@ class Leaks(SharedCase):
 
         self.rudely(deed)
 
+    def test_a_connection_that_the_server_would_keep_open_by_its_own_socket(self):
+        """Its other end is with the server when the client is gone."""
+        body = b"x" * 1000
+
+        def deed():
+            conn = Connection(self.server.unix)
+            self.expect(conn.call("list_jobs", fds=[conn.sock.fileno()]), OK)
+            conn.close()
+            conn = Connection(self.server.unix)
+            header = wire.request_header("push", conn.take_id(), wire.new("Push", job="none"))
+            conn.send_raw(wire.PREFIX.pack(wire.MAGIC, len(header), len(body)) + header)
+            socket.send_fds(conn.sock, [body], [conn.sock.fileno()])
+            conn.close()
+
+        self.rudely(deed)
+
     def test_descriptors_within_a_body(self):
         job = self.vector_job(LARGE, world_size=2)
         memory = self.memory(4096)
