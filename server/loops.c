@@ -80,8 +80,8 @@ static void run(void *arg)
     uv_run(l->uv, UV_RUN_DEFAULT);
     uv_mutex_lock(&s->mutex);
     s->threads--;
+    uv_async_send(&s->news); /* which is closed when the last thread is known to be gone */
     uv_mutex_unlock(&s->mutex);
-    uv_async_send(&s->news);
 }
 
 enum code loops_start(struct server *s, struct error *error)
