@@ -109,7 +109,6 @@ static void ready(gf_client *client)
 {
     client->connection.state = CONNECTION_READY;
     client->connection.timer_ms = NEVER;
-    report_ok(&client->connection.trouble);
 }
 
 /* The Unix socket is nothing for us. */
@@ -198,8 +197,11 @@ void connection_greeted(gf_client *client)
 
 void connection_proved(gf_client *client)
 {
+    if (client->connection.proven)
+        return;
     client->connection.proven = true;
     backoff_reset(&client->connection.backoff);
+    report_ok(&client->connection.trouble);
 }
 
 void connection_hold(gf_client *client)

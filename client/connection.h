@@ -77,7 +77,7 @@ struct connection {
     struct segments segments;
     gf_view *shown; /* by the answer at hand, until somebody takes it */
 
-    gf_error trouble; /* why there is no connection; GF_OK: no trouble */
+    gf_error trouble; /* why there was no connection last, until one is proven; GF_OK: none */
 };
 
 /* false without memory. */
