@@ -39,6 +39,8 @@ enum {
 /* -- Shared memory -- */
 #define DEFAULT_SHARE_BYTES_MIN (UINT64_C(64) << 10)
 enum {
+    LIMIT_BUFFERS = 256, /* of one connection */
+    LIMIT_VIEWS = 64,    /* of one connection */
     GATHER_MS = 20 /* how long a final push may wait for the others, to be folded where it lies */
 };
 

@@ -7,12 +7,9 @@
 
 #include "base/error.h"
 #include "base/must.h"
+#include "core/limits.h"
 
 struct mapping;
-
-enum {
-    LIMIT_BUFFERS = 256 /* of one connection */
-};
 
 /* What all connections of a server may register together, and what they have: counted from any
  * thread. */

@@ -7,10 +7,7 @@
 #include <stdint.h>
 
 #include "base/must.h"
-
-enum {
-    LIMIT_VIEWS = 64 /* of one connection */
-};
+#include "core/limits.h"
 
 struct core;
 struct pull;
