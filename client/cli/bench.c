@@ -359,8 +359,9 @@ enum exit_status bench_run(const struct arguments *arguments)
             bench_crew_start(&run.crew, &bench, server.ended); /* before there is a gf_client */
     if (status == STATUS_DONE)
         status = run_all(&run, arguments);
+    bool interrupted = interrupt_came(); /* then whatever failed did so for that reason */
     bench_crew_stop(&run.crew);
     bench_server_stop(&server);
     json_decref(run.results);
-    return status;
+    return interrupted ? STATUS_INTERRUPTED : status;
 }

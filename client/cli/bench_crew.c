@@ -78,6 +78,8 @@ static enum exit_status explain_death(struct bench_crew *crew, uint32_t worker)
     while (waitpid(crew->pid[worker], &status, 0) < 0 && errno == EINTR)
         continue;
     crew->pid[worker] = 0;
+    if (interrupt_came()) /* Ctrl-C reaches the workers, too */
+        return STATUS_INTERRUPTED;
     if (WIFSIGNALED(status))
         complain("worker %" PRIu32 " was ended by signal %d (%s)", worker, WTERMSIG(status),
                  strsignal(WTERMSIG(status)));
