@@ -109,7 +109,7 @@ gf_code gf_connect(const char *address, const gf_options *options, gf_client **c
     if (code == GF_OK)
         *client = made;
     else
-        release(made);
+        gf_close(made); /* an answer may have brought a view, whose EndView is queued */
     return code;
 }
 
