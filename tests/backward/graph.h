@@ -35,12 +35,20 @@ enum op {
 /* "leaf", "matmul" …, as in the text. Static storage. */
 const char *op_name(enum op op);
 
-/* Contributions, or the gradients that the pass begins with. data[i] belongs to list[i]. */
+/* A list of contributions; data[i] is the tensor of list[i]. Owns tensors and shapes. */
 struct contributions {
     struct contribution *list;
     void **data;
     size_t size;
 };
+
+/* Appends a contribution of `elements` elements, zero so far, which are data[size - 1]. shape:
+ * copied. False without memory. A list that is all zeros is empty. */
+MUST_USE bool contributions_add(struct contributions *contributions, uint64_t node,
+                                enum dtype dtype, const uint64_t *shape, size_t ndim,
+                                uint64_t elements);
+
+void contributions_free(struct contributions *contributions);
 
 struct graph_node {
     enum op op;
@@ -73,9 +81,7 @@ MUST_USE enum code graph_forward(struct graph *graph, struct error *error);
 
 /* The backward function of node id, at `gradient` (the node's bytes): one contribution a parent, in
  * the order of the parents, also for frozen ones; none for a leaf. Needs graph_forward() before.
- * vjp: set on success, the caller's until contributions_free(); the shapes are borrowed from the
- * graph. CODE_OUT_OF_RANGE, CODE_RESOURCE_EXHAUSTED. */
+ * vjp: set on success, the caller's until contributions_free(). CODE_OUT_OF_RANGE,
+ * CODE_RESOURCE_EXHAUSTED. */
 MUST_USE enum code graph_vjp(const struct graph *graph, size_t id, const void *gradient,
                              struct contributions *vjp, struct error *error);
-
-void contributions_free(struct contributions *contributions);

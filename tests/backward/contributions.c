@@ -1,0 +1,46 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "graph.h"
+
+/* One more place in both arrays. */
+static bool grow(struct contributions *c)
+{
+    struct contribution *list = realloc(c->list, (c->size + 1) * sizeof *list);
+    if (list == NULL)
+        return false;
+    c->list = list;
+    void **data = realloc(c->data, (c->size + 1) * sizeof *data);
+    if (data == NULL)
+        return false;
+    c->data = data;
+    return true;
+}
+
+/* The shape lies behind the elements, in one piece of memory. */
+bool contributions_add(struct contributions *contributions, uint64_t node, enum dtype dtype,
+                       const uint64_t *shape, size_t ndim, uint64_t elements)
+{
+    size_t words = (elements * dtype_size(dtype) + sizeof *shape - 1) / sizeof *shape;
+    uint64_t *memory = calloc(words + ndim + 1, sizeof *memory);
+    if (memory == NULL || !grow(contributions)) {
+        free(memory);
+        return false;
+    }
+    if (ndim > 0)
+        memcpy(memory + words, shape, ndim * sizeof *shape);
+    contributions->list[contributions->size] = (struct contribution){
+        .node = node, .dtype = (int)dtype, .shape = memory + words, .ndim = ndim};
+    contributions->data[contributions->size] = memory;
+    contributions->size++;
+    return true;
+}
+
+void contributions_free(struct contributions *contributions)
+{
+    for (size_t i = 0; i < contributions->size; i++)
+        free(contributions->data[i]);
+    free(contributions->list);
+    free(contributions->data);
+    *contributions = (struct contributions){.size = 0};
+}
