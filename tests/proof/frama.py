@@ -1,0 +1,205 @@
+"""What tests/proof/run and tests/proof/breaks share: the list of proved functions, and Frama-C."""
+
+import dataclasses
+import glob
+import json
+import os
+import re
+import shutil
+import subprocess
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
+PROGRAMS = ("frama-c", "why3", "cvc4", "z3")
+OPTIONS = ("wraps", "split")
+# Each prover's time is wall time on machines that may be busy; no goal needs more than a few.
+TIMEOUT_SECONDS = 60
+SMOKE_SECONDS = 1
+# Asks for \from clauses, from which WP derives hypotheses about callers: it makes none here.
+HARMLESS = r"No \\from specification for assigned pointer"
+
+
+class Problem(Exception):
+    """Something is wrong with the list or the machine; its text says what."""
+
+
+@dataclasses.dataclass
+class Entry:
+    """A file of the list."""
+    file: str
+    what: str = ""
+    prove: list = dataclasses.field(default_factory=list)
+    trust: dict = dataclasses.field(default_factory=dict)
+    options: list = dataclasses.field(default_factory=list)
+    model: str = "Typed+Cast"
+
+
+@dataclasses.dataclass
+class Outcome:
+    """What Frama-C said about one file."""
+    goals: dict = dataclasses.field(default_factory=dict)   # function: [proved, total]
+    smoke: dict = dataclasses.field(default_factory=dict)   # function: [passed, total]
+    open: list = dataclasses.field(default_factory=list)    # (function, goal)
+    doomed: list = dataclasses.field(default_factory=list)  # (function, smoke test)
+    problems: list = dataclasses.field(default_factory=list)
+
+
+def read_list(path=os.path.join(HERE, "functions")):
+    entries = []
+    with open(path, encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            line = line.split("#")[0].strip()
+            if line:
+                key, _, value = line.partition(":")
+                read_line(entries, key, value.strip(), f"{os.path.relpath(path, TOP)}:{number}")
+    return entries
+
+
+def read_line(entries, key, value, where):
+    if key == "file":
+        entries.append(Entry(value))
+    elif not entries:
+        raise Problem(f"{where}: before the first file")
+    elif key == "what":
+        entries[-1].what = value
+    elif key == "prove":
+        entries[-1].prove += value.split()
+    elif key == "trust":
+        name, _, why = value.partition(": ")
+        if not why:
+            raise Problem(f"{where}: trusted without a reason")
+        entries[-1].trust[name] = why
+    elif key == "options":
+        for option in value.split():
+            if option.startswith("model="):
+                entries[-1].model = option.removeprefix("model=")
+            elif option in OPTIONS:
+                entries[-1].options.append(option)
+            else:
+                raise Problem(f"{where}: no option {option}")
+    else:
+        raise Problem(f"{where}: no key {key}")
+
+
+def unlisted(entries):
+    """Functions of server/ and proto/ that have a contract and are not on the list."""
+    listed = {name for entry in entries for name in (*entry.prove, *entry.trust)}
+    found = []
+    for path in sorted(glob.glob(os.path.join(TOP, "server", "**", "*.[ch]"), recursive=True) +
+                       glob.glob(os.path.join(TOP, "proto", "*.[ch]"))):
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        for match in re.finditer(r"/\*@(?:(?!\*/).)*?\b(?:ensures|assigns)\b(?:(?!\*/).)*\*/"
+                                 r"(?:\s|//[^\n]*\n|/\*(?!@)(?:(?!\*/).)*\*/)*"
+                                 r"([A-Za-z_][^;{}()=]*?)(\w+)\(", text, re.DOTALL):
+            if match[2] not in listed and match[2] not in ("for", "while"):
+                found.append(f"{os.path.relpath(path, TOP)}: {match[2]} has a contract and is not "
+                             "listed in tests/proof/functions")
+    return found
+
+
+def require_programs():
+    missing = [name for name in PROGRAMS if shutil.which(name) is None]
+    if missing:
+        raise Problem(f"{', '.join(missing)} not found; deploy/install-deps --test installs them")
+
+
+def why3_configuration(folder):
+    """A file that says where the provers are: made anew here, never the user's own."""
+    path = os.path.join(folder, "why3.conf")
+    fresh = f"{path}.{os.getpid()}"
+    done = subprocess.run(["why3", "config", "detect"], env={**os.environ, "WHY3CONFIG": fresh},
+                          capture_output=True, text=True, check=False)
+    if done.returncode != 0 or not os.path.exists(fresh):
+        raise Problem(f"why3 config detect: {done.stdout}{done.stderr}")
+    os.replace(fresh, path)
+    return path
+
+
+def frama_c(entry, folder, top, extra, report):
+    """Runs it on one file of the tree `top`; (its report, what it printed)."""
+    if os.path.exists(report):
+        os.remove(report)
+    command = ["frama-c", "-c11", "-machdep", "gcc_x86_64",
+               "-cpp-extra-args=-Iserver -I. -Iinclude -D_GNU_SOURCE",
+               "-wp", "-wp-rte", "-wp-model", entry.model, "-wp-cache", "none",
+               "-wp-session", os.path.join(folder, "session"), "-wp-out", report + ".wp",
+               "-wp-par", str(max(2, os.cpu_count() or 2)),
+               "-wp-report-json", report, "-wp-fct", ",".join(entry.prove)]
+    if "wraps" not in entry.options:
+        command.append("-warn-unsigned-overflow")
+    if "split" in entry.options:
+        command.append("-wp-split")
+    done = subprocess.run([*command, *extra, entry.file], cwd=top, capture_output=True, text=True,
+                          env={**os.environ, "WHY3CONFIG": os.path.join(folder, "why3.conf")},
+                          check=False)
+    shutil.rmtree(report + ".wp", ignore_errors=True)
+    with open(report.removesuffix(".json") + ".log", "w", encoding="utf-8") as log:
+        log.write(done.stdout + done.stderr)
+    if done.returncode != 0 or not os.path.exists(report):
+        return None, done.stdout + done.stderr
+    with open(report, encoding="utf-8") as file:
+        return json.load(file), done.stdout
+
+
+def goals_of(report):
+    """(function or lemma, goal, proved, total) of all."""
+    for section, items in ((s, i) for s, i in report.items() if s != "wp:global"):
+        for owner, goals in items.items():
+            for goal, provers in goals.items():
+                if goal != "wp:section" and "wp:main" in provers:
+                    count = provers["wp:main"]
+                    name = owner if section == "wp:functions" else f"lemmas of {owner}"
+                    yield name, goal, count.get("valid", 0), count["total"]
+
+
+def warnings(text):
+    """Each with the lines that belong to it, but for the harmless ones."""
+    found = re.findall(r"^\[[^\]\n]+\](?: [^\n]*)? ?Warning:[^\n]*(?:\n  [^\n]*)*", text, re.M)
+    return [re.sub(r"\s+", " ", w).strip() for w in found if not re.search(HARMLESS, w)]
+
+
+def tally(counts, name, valid, total):
+    sums = counts.setdefault(name, [0, 0])
+    sums[0] += valid
+    sums[1] += total
+
+
+def prove(entry, folder, top=TOP, timeout=TIMEOUT_SECONDS, smoke=True):
+    """The Outcome for one file of the tree `top`. Reports and logs go to `folder`."""
+    outcome = Outcome()
+    base = os.path.join(folder, entry.file.replace("/", "_"))
+    report, text = frama_c(entry, folder, top,
+                           ["-wp-prover", "cvc4,z3", "-wp-timeout", str(timeout)], base + ".json")
+    if report is None:
+        outcome.problems.append("Frama-C gives up:\n" + "\n".join(text.splitlines()[-12:]))
+        return outcome
+    for name, goal, valid, total in goals_of(report):
+        tally(outcome.goals, name, valid, total)
+        if valid < total:
+            outcome.open.append((name, goal))
+    contracts = {name for name, goal, _, _ in goals_of(report)
+                 if re.search(r"_(ensures|assigns)", goal)}
+    outcome.problems += [f"{name}: no contract" for name in entry.prove if name not in contracts]
+    outcome.problems += warnings(text)
+    if smoke:
+        smoke_tests(entry, folder, top, base, outcome)
+    return outcome
+
+
+def smoke_tests(entry, folder, top, base, outcome):
+    """Tries to prove false from each contract and at each branch. One prover tries: two would
+    double the time, which is spent on waiting for them to give up. The goals are tried again along
+    with that, and do not count."""
+    seconds = str(SMOKE_SECONDS)
+    report, _ = frama_c(entry, folder, top,
+                        ["-wp-prover", "cvc4", "-wp-timeout", seconds, "-wp-smoke-tests",
+                         "-wp-smoke-timeout", seconds], base + ".smoke.json")
+    if report is None:
+        outcome.problems.append("Frama-C gives up at the smoke tests")
+        return
+    for name, goal, valid, total in goals_of(report):
+        if "wp_smoke" in goal:
+            tally(outcome.smoke, name, valid, total)
+            if valid < total:
+                outcome.doomed.append((name, goal))
