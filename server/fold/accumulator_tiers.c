@@ -176,16 +176,30 @@ bool block_add_floats(struct accumulator *acc, uint64_t block, const struct term
     return true;
 }
 
+static bool has_tiers(const struct accumulator *acc)
+{
+    return acc->rule.accumulation == ACCUMULATION_EXACT && dtype_is_float(acc->rule.dtype);
+}
+
 bool accumulator_prepare(struct accumulator *acc, const struct terms *terms)
 {
     must(terms->count == 1);
     struct portion p;
-    if (acc->rule.accumulation != ACCUMULATION_EXACT || !dtype_is_float(acc->rule.dtype))
+    if (!has_tiers(acc))
         return true;
     for (uint64_t block = 0; block < fold_blocks(acc->elements); block++) {
         portion_take(&p, acc, block, terms, terms->first + 1);
         if (!add_portion(acc, block, &p, false))
             return false;
     }
+    return true;
+}
+
+bool accumulator_prepare_any(struct accumulator *acc)
+{
+    for (uint64_t block = 0; has_tiers(acc) && block < fold_blocks(acc->elements); block++)
+        while (acc->blocks[block].tier < 2)
+            if (!block_promote(acc, block))
+                return false;
     return true;
 }

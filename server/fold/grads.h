@@ -43,6 +43,24 @@ MUST_USE enum code grad_add_all(const struct tape *tape, struct grads *grads,
                                 const struct contribution *c, const void *data,
                                 struct error *error);
 
+/* The fold over a list, foldlM addGradAll: contribution after contribution, all or nothing. The
+ * first error of the list is the list's; then nothing changes, and so with CODE_RESOURCE_EXHAUSTED:
+ * memory is found before anything is added. Slots that no contribution names do not change.
+ *
+ * data[k]: the tensor of list[k], borrowed for the call. *ignored: how many went to frozen nodes;
+ * set on success. */
+MUST_USE enum code grads_add_list(const struct tape *tape, struct grads *grads,
+                                  const struct contribution *list, const void *const *data,
+                                  size_t n, size_t *ignored, struct error *error);
+
+/* One step of the reverse loop, backwardDenseFromStep: `list` is what the VJP of node `id` gives to
+ * its parents. As grads_add_list; before that, CODE_UNKNOWN_NODE without node `id`, and
+ * CODE_INVALID_ARGUMENT for a parent that is on the tape but not before `id`: the loop has passed
+ * it. */
+MUST_USE enum code grads_step(const struct tape *tape, struct grads *grads, size_t id,
+                              const struct contribution *list, const void *const *data, size_t n,
+                              size_t *ignored, struct error *error);
+
 /* Rounds slot id into out (the node's bytes). CODE_OUT_OF_RANGE for an integer sum out of its type.
  */
 MUST_USE enum code grads_read(const struct tape *tape, const struct grads *grads, size_t id,

@@ -74,3 +74,6 @@ void block_drop_extra(struct accumulator *acc, uint64_t block);
 /* Promotes blocks until adding the one contribution in terms cannot fail. Sums stay what they are.
  */
 MUST_USE bool accumulator_prepare(struct accumulator *acc, const struct terms *terms);
+
+/* Likewise, for any contributions at all: what may come is not known yet. */
+MUST_USE bool accumulator_prepare_any(struct accumulator *acc);

@@ -40,3 +40,19 @@ enum grad_decision grad_decide(const struct tape *tape, const struct contributio
     }
     return GRAD_ADD;
 }
+
+size_t grad_decide_list(const struct tape *tape, const struct contribution *list, size_t n,
+                        size_t *ignored, struct error *error)
+{
+    size_t frozen = 0;
+    size_t k = 0;
+    for (; k < n; k++) {
+        enum grad_decision decision = grad_decide(tape, &list[k], error);
+        if (decision == GRAD_ERROR)
+            break;
+        if (decision == GRAD_IGNORE)
+            frozen++;
+    }
+    *ignored = frozen;
+    return k;
+}

@@ -48,3 +48,9 @@ enum grad_decision {
  * GRAD_ADD. Messages name the node id and, for shapes, both. */
 MUST_USE enum grad_decision grad_decide(const struct tape *tape, const struct contribution *c,
                                         struct error *error);
+
+/* The decisions of a fold over a list: one contribution after the other, up to the first error.
+ * Returns how many come before it: n when there is none. *ignored: how many of these go to frozen
+ * nodes. */
+MUST_USE size_t grad_decide_list(const struct tape *tape, const struct contribution *list, size_t n,
+                                 size_t *ignored, struct error *error);
