@@ -3,9 +3,10 @@
  * tensor). All tensors of a tape have one dtype. README.md has the text format and, to the bit, the
  * arithmetic of each op.
  *
- *     if (graph_read(file, &graph, &error) == CODE_OK && graph_forward(&graph, &error) == CODE_OK &&
+ *     if (graph_read(file, &graph, &error) == CODE_OK &&
+ *         graph_forward(&graph, &error) == CODE_OK &&
  *         backward_dense_from(&graph, ACCUMULATION_EXACT, &budget, &grads, &error) == CODE_OK)
- *         ... grads_read(&graph.tape, &grads, id, out, &error) ... */
+ *         … grads_read(&graph.tape, &grads, id, out, &error) ... */
 #pragma once
 
 #include <stdio.h>

@@ -3,21 +3,10 @@
  * Prints a line for each tape that fails, "error CODE MESSAGE", and otherwise one for each node:
  * "node ID CONTRIBUTIONS ELEMENT…", floats in hexadecimal; then "end". */
 
-#include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "backward.h"
-
-static void print_element(enum dtype dtype, const void *elements, uint64_t i)
-{
-    if (dtype == DTYPE_I64)
-        printf(" %" PRId64, ((const int64_t *)elements)[i]);
-    else if (dtype == DTYPE_F64)
-        printf(" %a", ((const double *)elements)[i]);
-    else
-        printf(" %a", (double)((const float *)elements)[i]);
-}
+#include "print.h"
 
 static enum code print_slot(const struct graph *graph, const struct grads *grads, size_t id,
                             struct error *error)
@@ -28,10 +17,8 @@ static enum code print_slot(const struct graph *graph, const struct grads *grads
         return error_set(error, CODE_RESOURCE_EXHAUSTED, "no memory");
     enum code code = grads_read(&graph->tape, grads, id, elements, error);
     if (code == CODE_OK) {
-        printf("node %zu %" PRIu64, id, grads->slots[id].contributions);
-        for (uint64_t i = 0; i < node->elements; i++)
-            print_element(node->dtype, elements, i);
-        printf("\n");
+        printf("node ");
+        print_gradient(stdout, node, id, grads->slots[id].contributions, elements);
     }
     free(elements);
     return code;
