@@ -2,27 +2,18 @@
 
 #include <stdlib.h>
 
-/* foldlM addGradAll: the first error ends it. */
-static enum code add_all(const struct tape *tape, struct grads *grads,
-                         const struct contributions *contributions, struct error *error)
-{
-    enum code code = CODE_OK;
-    for (size_t i = 0; i < contributions->size && code == CODE_OK; i++)
-        code = grad_add_all(tape, grads, &contributions->list[i], contributions->data[i], error);
-    return code;
-}
-
 static enum code step_at(const struct graph *graph, struct grads *grads, size_t id, void *gradient,
                          struct error *error)
 {
-    struct contributions contributions;
+    struct contributions vjp;
+    size_t ignored;
     enum code code = grads_read(&graph->tape, grads, id, gradient, error);
     if (code == CODE_OK)
-        code = graph_vjp(graph, id, gradient, &contributions, error);
+        code = graph_vjp(graph, id, gradient, &vjp, error);
     if (code != CODE_OK)
         return code;
-    code = add_all(&graph->tape, grads, &contributions, error);
-    contributions_free(&contributions);
+    code = grads_step(&graph->tape, grads, id, vjp.list, vjp.data, vjp.size, &ignored, error);
+    contributions_free(&vjp);
     return code;
 }
 
@@ -44,11 +35,14 @@ enum code backward_step(const struct graph *graph, struct grads *grads, size_t i
 enum code backward_dense_from(const struct graph *graph, enum accumulation accumulation,
                               struct fold_budget *budget, struct grads *grads, struct error *error)
 {
+    const struct contributions *seeds = &graph->seeds;
     struct grads dense;
+    size_t ignored;
     enum code code = grads_init(&dense, &graph->tape, accumulation, REDUCTION_SUM, budget, error);
     if (code != CODE_OK)
         return code;
-    code = add_all(&graph->tape, &dense, &graph->seeds, error);
+    code = grads_add_list(&graph->tape, &dense, seeds->list, seeds->data, seeds->size, &ignored,
+                          error);
     for (size_t id = graph->tape.size; id > 0 && code == CODE_OK; id--)
         code = backward_step(graph, &dense, id - 1, error);
     if (code == CODE_OK)

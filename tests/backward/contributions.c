@@ -10,7 +10,7 @@ static bool grow(struct contributions *c)
     if (list == NULL)
         return false;
     c->list = list;
-    void **data = realloc(c->data, (c->size + 1) * sizeof *data);
+    const void **data = realloc(c->data, (c->size + 1) * sizeof *data);
     if (data == NULL)
         return false;
     c->data = data;
@@ -18,14 +18,14 @@ static bool grow(struct contributions *c)
 }
 
 /* The shape lies behind the elements, in one piece of memory. */
-bool contributions_add(struct contributions *contributions, uint64_t node, enum dtype dtype,
-                       const uint64_t *shape, size_t ndim, uint64_t elements)
+void *contributions_add(struct contributions *contributions, uint64_t node, enum dtype dtype,
+                        const uint64_t *shape, size_t ndim, uint64_t elements)
 {
     size_t words = (elements * dtype_size(dtype) + sizeof *shape - 1) / sizeof *shape;
     uint64_t *memory = calloc(words + ndim + 1, sizeof *memory);
     if (memory == NULL || !grow(contributions)) {
         free(memory);
-        return false;
+        return NULL;
     }
     if (ndim > 0)
         memcpy(memory + words, shape, ndim * sizeof *shape);
@@ -33,13 +33,13 @@ bool contributions_add(struct contributions *contributions, uint64_t node, enum 
         .node = node, .dtype = (int)dtype, .shape = memory + words, .ndim = ndim};
     contributions->data[contributions->size] = memory;
     contributions->size++;
-    return true;
+    return memory;
 }
 
 void contributions_free(struct contributions *contributions)
 {
     for (size_t i = 0; i < contributions->size; i++)
-        free(contributions->data[i]);
+        free((void *)contributions->data[i]);
     free(contributions->list);
     free(contributions->data);
     *contributions = (struct contributions){.size = 0};

@@ -87,24 +87,31 @@ static bool give(const struct contributions *given, enum dtype dtype, struct con
         const struct contribution *c = &given->list[i];
         uint64_t elements;
         uint64_t bytes;
-        if (!shape_size(dtype, c->shape, c->ndim, &elements, &bytes) ||
-            !contributions_add(vjp, c->node, dtype, c->shape, c->ndim, elements))
+        if (!shape_size(dtype, c->shape, c->ndim, &elements, &bytes))
             return false;
-        memcpy(vjp->data[i], given->data[i], bytes);
+        void *data = contributions_add(vjp, c->node, dtype, c->shape, c->ndim, elements);
+        if (data == NULL)
+            return false;
+        memcpy(data, given->data[i], bytes);
     }
     return true;
 }
 
-/* Zeros for each parent, in their order. */
-static bool make_room(const struct graph *graph, size_t id, struct contributions *vjp)
+static enum code derive(const struct graph *graph, size_t id, const void *gradient,
+                        struct contributions *vjp, struct error *error)
 {
-    for (size_t i = 0; i < graph->nodes[id].n_parents; i++) {
-        const struct node *to = parent(graph, id, i);
-        if (!contributions_add(vjp, graph->nodes[id].parents[i], graph->dtype, to->shape, to->ndim,
-                               to->elements))
-            return false;
+    const struct graph_node *node = &graph->nodes[id];
+    void *to[GRAPH_PARENTS_MAX] = {NULL};
+    for (size_t i = 0; i < node->n_parents; i++) {
+        const struct node *p = parent(graph, id, i);
+        to[i] = contributions_add(vjp, node->parents[i], p->dtype, p->shape, p->ndim, p->elements);
+        if (to[i] == NULL)
+            return no_memory(id, error);
     }
-    return true;
+    if (!arithmetic_of(graph)->vjp[node->op](extent_of(graph, id), parent_value(graph, id, 0),
+                                             parent_value(graph, id, 1), gradient, to[0], to[1]))
+        return out_of_range(graph, id, "gradient", error);
+    return CODE_OK;
 }
 
 static enum code fill(const struct graph *graph, size_t id, const void *gradient,
@@ -113,15 +120,7 @@ static enum code fill(const struct graph *graph, size_t id, const void *gradient
     const struct graph_node *node = &graph->nodes[id];
     if (node->op == OP_GIVEN)
         return give(&node->given, graph->dtype, vjp) ? CODE_OK : no_memory(id, error);
-    if (!make_room(graph, id, vjp))
-        return no_memory(id, error);
-    if (node->op == OP_LEAF)
-        return CODE_OK;
-    if (!arithmetic_of(graph)->vjp[node->op](extent_of(graph, id), parent_value(graph, id, 0),
-                                             parent_value(graph, id, 1), gradient, vjp->data[0],
-                                             node->n_parents > 1 ? vjp->data[1] : NULL))
-        return out_of_range(graph, id, "gradient", error);
-    return CODE_OK;
+    return node->op == OP_LEAF ? CODE_OK : derive(graph, id, gradient, vjp, error);
 }
 
 enum code graph_vjp(const struct graph *graph, size_t id, const void *gradient,

@@ -39,15 +39,15 @@ const char *op_name(enum op op);
 /* A list of contributions; data[i] is the tensor of list[i]. Owns tensors and shapes. */
 struct contributions {
     struct contribution *list;
-    void **data;
+    const void **data;
     size_t size;
 };
 
-/* Appends a contribution of `elements` elements, zero so far, which are data[size - 1]. shape:
- * copied. False without memory. A list that is all zeros is empty. */
-MUST_USE bool contributions_add(struct contributions *contributions, uint64_t node,
-                                enum dtype dtype, const uint64_t *shape, size_t ndim,
-                                uint64_t elements);
+/* Appends a contribution of `elements` elements, zero so far, and returns them, to be filled; NULL
+ * without memory. shape: copied. A struct that is all zeros is an empty list. */
+MUST_USE void *contributions_add(struct contributions *contributions, uint64_t node,
+                                 enum dtype dtype, const uint64_t *shape, size_t ndim,
+                                 uint64_t elements);
 
 void contributions_free(struct contributions *contributions);
 

@@ -184,10 +184,11 @@ static bool read_given(struct reader *r, struct contributions *given)
             return bad(r, "%.40s stands where the end or a \";\" should", text);
         if (!read_number(r, &id) || !read_shape(r, &shape) || !expect_word(r, "="))
             return false;
-        if (!contributions_add(given, id, r->graph.dtype, shape.dimensions, shape.ndim,
-                               shape.elements))
+        void *elements = contributions_add(given, id, r->graph.dtype, shape.dimensions, shape.ndim,
+                                           shape.elements);
+        if (elements == NULL)
             return no_memory(r);
-        if (!read_elements(r, &shape, given->data[given->size - 1]))
+        if (!read_elements(r, &shape, elements))
             return false;
     }
     return true;
@@ -267,10 +268,11 @@ static bool read_seed(struct reader *r)
     shape.elements = node->elements;
     if (!expect_word(r, "="))
         return false;
-    struct contributions *seeds = &r->graph.seeds;
-    if (!contributions_add(seeds, id, node->dtype, node->shape, node->ndim, node->elements))
+    void *elements = contributions_add(&r->graph.seeds, id, node->dtype, node->shape, node->ndim,
+                                       node->elements);
+    if (elements == NULL)
         return no_memory(r);
-    return read_elements(r, &shape, seeds->data[seeds->size - 1]) && expect_end(r);
+    return read_elements(r, &shape, elements) && expect_end(r);
 }
 
 static bool read_dtype(struct reader *r)

@@ -198,14 +198,14 @@ static bool pull(const struct worker *w, size_t id, void *gradient)
 
 static bool step_at(struct worker *w, size_t id, void *gradient)
 {
-    struct contributions contributions;
+    struct contributions vjp;
     struct error error;
     if (w->graph.tape.nodes[id].expected > 0 && !pull(w, id, gradient))
         return false;
-    if (graph_vjp(&w->graph, id, gradient, &contributions, &error) != CODE_OK)
+    if (graph_vjp(&w->graph, id, gradient, &vjp, &error) != CODE_OK)
         return failed("backward", error.message);
-    bool good = push(w, id, &contributions);
-    contributions_free(&contributions);
+    bool good = push(w, id, &vjp);
+    contributions_free(&vjp);
     return good;
 }
 
