@@ -13,6 +13,14 @@
 MUST_USE bool shape_size(enum dtype dtype, const uint64_t *shape, size_t ndim, uint64_t *elements,
                          uint64_t *bytes);
 
+/*@ predicate shape_readable{L}(uint64_t *shape, integer ndim) =
+  @     ndim > 0 ==> \valid_read(shape + (0 .. ndim - 1));
+  @ predicate same_shape{L}(uint64_t *a, integer a_ndim, uint64_t *b, integer b_ndim) =
+  @     a_ndim == b_ndim && \forall integer d; 0 <= d < a_ndim ==> a[d] == b[d]; */
+
+/*@ requires shape_readable(a, a_ndim) && shape_readable(b, b_ndim);
+  @ assigns \nothing;
+  @ ensures \result <==> same_shape(a, a_ndim, b, b_ndim); */
 bool shape_equal(const uint64_t *a, size_t a_ndim, const uint64_t *b, size_t b_ndim);
 
 enum {
@@ -20,4 +28,8 @@ enum {
 };
 
 /* "[3,4]" into text, which is returned; a long shape ends in ",...]". */
+/*@ requires \valid(text + (0 .. SHAPE_TEXT_MAX - 1)) && shape_readable(shape, ndim);
+  @ assigns text[0 .. SHAPE_TEXT_MAX - 1];
+  @ assigns \result \from text;
+  @ ensures \result == text; */
 const char *shape_text(char text[static SHAPE_TEXT_MAX], const uint64_t *shape, size_t ndim);

@@ -4,6 +4,11 @@
 
 #include "base/shape.h"
 
+/*@ requires \valid_read(node) && shape_readable(node->shape, node->ndim);
+  @ requires contribution_readable(c);
+  @ requires error == \null || \valid(error);
+  @ assigns *error;
+  @ ensures \result == GRAD_ERROR && (error != \null ==> error->code == CODE_SHAPE_MISMATCH); */
 static enum grad_decision wrong_shape(const struct node *node, const struct contribution *c,
                                       struct error *error)
 {
@@ -46,6 +51,11 @@ size_t grad_decide_list(const struct tape *tape, const struct contribution *list
 {
     size_t frozen = 0;
     size_t k = 0;
+    /*@ loop invariant 0 <= k <= n && 0 <= frozen <= k;
+      @ loop invariant all_fine{Pre}(tape, list, k);
+      @ loop invariant frozen == frozen_among{Pre}(tape, list, k);
+      @ loop assigns k, frozen, *error;
+      @ loop variant n - k; */
     for (; k < n; k++) {
         enum grad_decision decision = grad_decide(tape, &list[k], error);
         if (decision == GRAD_ERROR)
