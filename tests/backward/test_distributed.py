@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from collections import Counter
 
 import wire
 from case import ServerCase
@@ -38,6 +39,17 @@ def share(generator, nodes, world_size, how):
 
 
 class Distributed(ServerCase):
+    """Each class counts what it did in a Counter of its own, `count`."""
+
+    @classmethod
+    def tearDownClass(cls):
+        print(f"figure: {cls.__name__}: {cls.count['passes']} backward passes, by "
+              f"{cls.count['workers']} processes; {cls.count['pushes']} pushes counted once, "
+              f"{cls.count['duplicates']} more sendings answered DUPLICATE; {cls.count['kills']} "
+              f"processes killed and restarted; {cls.count['arrived']} of {cls.count['during']} "
+              f"pushes had arrived whose sender was killed while it sent", flush=True)
+        super().tearDownClass()
+
     def run_tape(self, tape, owners, world_size, victim=None, twice=False):
         """The crew, when it is done and everything about it is as it must be."""
         job = f"backward-{next(numbers)}"
@@ -48,6 +60,7 @@ class Distributed(ServerCase):
                 self.expect_sums(job, tape, counts)
                 self.expect_verdicts(crew, counts, victim, twice)
                 self.expect_pulls(crew, tape, counts, victim)
+            self.count.update(passes=1, workers=world_size, pushes=sum(counts))
         except AssertionError as problem:
             raise AssertionError(f"{tape.name} {tape.lines[1]}, owners {owners}, victim {victim}, "
                                  f"twice {twice}: {problem}") from problem
@@ -74,6 +87,7 @@ class Distributed(ServerCase):
 
     def expect_verdicts(self, crew, counts, victim, twice):
         for rank, (worker, count) in enumerate(zip(crew.workers, counts)):
+            self.count["duplicates"] += count * twice
             verdicts = [verdict for _, verdict in worker.lines("push")]
             if twice:
                 self.assertEqual(verdicts, ["ACCEPTED", "DUPLICATE"] * count)
@@ -90,6 +104,9 @@ class Distributed(ServerCase):
             self.assertIn(known, (push - 1, push) if moment == "during" else (len(done),))
             self.assertEqual([verdict for _, verdict in again],
                              ["DUPLICATE"] * known + ["ACCEPTED"] * (counts[rank] - known))
+            self.count.update(kills=1, duplicates=known)
+            if moment == "during":
+                self.count.update(during=1, arrived=known - len(done))
 
     def expect_pulls(self, crew, tape, counts, victim):
         """What was pulled on the way, in the open round, is what is there in the end."""
@@ -104,6 +121,8 @@ class Distributed(ServerCase):
 
 
 class OverTcp(Distributed):
+    count = Counter()
+
     def shares(self, dtype, seed):
         tape, generator = random_tape(seed, dtype), random.Random(f"{seed} {dtype} shares")
         world_size = generator.choice((3, 4, 5))
@@ -176,6 +195,7 @@ seed 6 = 1 2 3 4
 
 class OverUnixSocket(Distributed):
     UNIX = True
+    count = Counter()
 
     def test_random_tapes_and_a_kill(self):
         for number, (dtype, seed) in enumerate(itertools.product(DTYPES, range(300, 302))):

@@ -62,6 +62,7 @@ class Local(unittest.TestCase):
             "; 0 [2] = 5 6 ; 0 [2] = 1 1": [(2, (6, 7))],
             "; 7 [2] = 5 6": "UNKNOWN_NODE node 7",
             "; 0 [2] = 5 6 ; 0 [1,2] = 5 6": "SHAPE_MISMATCH node 0: shape [1,2], expected [2]",
+            "; 7 [2] = 5 6 ; 2 [] = 1": "INVALID_ARGUMENT node 2 is not before node 2",
             "; 1 [3,3] = 1 2 3 4 5 6 7 8 9": [(0, (0, 0))],  # frozen before shape
         }.items():
             text = f"{head}given [] = 4 {given}\n"
