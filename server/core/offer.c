@@ -7,7 +7,7 @@
  * What can go wrong:
  *   1'  refused, or a repeated key   the verdict leaves at once; nothing is kept
  *   2'  connection lost              the push is forgotten
- *   2'' job deleted, server stops    the push is refused */
+  *   2'' job deleted, server stops    the push is refused */
 #include <inttypes.h>
 #include <stdlib.h>
 #define XXH_STATIC_LINKING_ONLY /* for a state on the stack */
@@ -105,41 +105,44 @@ enum code push_check_room(const struct node *node, struct slot *slot, uint64_t i
     return CODE_OK;
 }
 
+/* A contribution that is fine by itself: is there room for it? */
 static enum code look_at(const struct job *job, struct round *round, const struct contribution *c,
                          struct summary *s, struct error *error)
 {
-    enum grad_decision decision = grad_decide(&job->tape, c, error);
-    if (decision == GRAD_ERROR)
-        return error->code;
+    const struct node *node = &job->tape.nodes[c->node];
     add_bytes(s, c);
-    if (decision == GRAD_IGNORE) {
-        s->ignored++;
+    if (!node->requires_grad)
         return CODE_OK;
-    }
-    s->n_terms++;
-    return push_check_room(&job->tape.nodes[c->node], &round->slots[c->node], c->node, error);
+    return push_check_room(node, &round->slots[c->node], c->node, error);
 }
 
 /* Sets the counts per slot back to 0 for the contributions that were looked at. */
-static void forget_offered(const struct job *job, struct round *round,
-                           const struct push_offer *offer, size_t looked_at)
+static void forget_offered(struct round *round, const struct push_offer *offer, size_t looked_at)
 {
     for (size_t i = 0; i < looked_at; i++)
-        if (offer->contributions[i].node < job->tape.size)
-            round->slots[offer->contributions[i].node].offered = 0;
+        round->slots[offer->contributions[i].node].offered = 0;
 }
 
+/* The first error of the list is the push's: that of a contribution's own, or that a node has no
+ * room for it. */
 static enum code check_contributions(const struct job *job, struct round *round,
                                      const struct push_offer *offer, struct summary *s,
                                      struct error *error)
 {
+    size_t n = offer->n_contributions;
+    size_t ignored;
+    size_t fine = grad_decide_list(&job->tape, offer->contributions, n, &ignored, error);
     enum code code = CODE_OK;
     size_t i = 0;
-    while (i < offer->n_contributions && code == CODE_OK)
+    while (i < fine && code == CODE_OK)
         code = look_at(job, round, &offer->contributions[i++], s, error);
-    forget_offered(job, round, offer, i);
+    forget_offered(round, offer, i);
     if (code != CODE_OK)
         return code;
+    if (fine < n)
+        return error->code;
+    s->ignored = (uint32_t)ignored;
+    s->n_terms = (uint32_t)(n - ignored);
     if (s->overflow)
         return error_set(error, CODE_MALFORMED, "the tensors' sizes overflow");
     if (offer->places != NULL)

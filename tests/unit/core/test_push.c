@@ -178,6 +178,28 @@ static void no_more_contributions_than_a_node_expects(void **state)
     assert_code(rig_last(&f->rig), CODE_INVALID_ARGUMENT);
 }
 
+/* What a contribution is by itself and whether its node has room are looked at together. */
+static void the_first_bad_contribution_decides_whatever_is_wrong_with_it(void **state)
+{
+    struct fixture *f = *state;
+    f->spec.name = "expecting";
+    f->nodes[W].expected = 1;
+    rig_create(&f->rig, 0, &f->spec);
+    struct contribution one_too_many[] = {
+        {W, DTYPE_F32, four, 1}, {W, DTYPE_F32, four, 1}, {W, DTYPE_F32, three, 1}};
+    struct push_offer o = {.job = "expecting", .contributions = one_too_many, .n_contributions = 3};
+    assert_code(push(f, &o, NULL), CODE_INVALID_ARGUMENT);
+    assert_non_null(strstr(rig_last(&f->rig)->error.message, "expected contributions"));
+    o.contributions = one_too_many + 1;
+    o.n_contributions = 2;
+    assert_code(push(f, &o, NULL), CODE_SHAPE_MISMATCH);
+    struct contribution wrong_shape_first[] = {
+        {W, DTYPE_F32, three, 1}, {W, DTYPE_F32, four, 1}, {W, DTYPE_F32, four, 1}};
+    o.contributions = wrong_shape_first;
+    o.n_contributions = 3;
+    assert_code(push(f, &o, NULL), CODE_SHAPE_MISMATCH);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup_job, teardown)
 
 int main(void)
@@ -192,6 +214,7 @@ int main(void)
         TEST(a_connection_lost_in_mid_body_applies_nothing),
         TEST(a_node_may_occur_more_than_once_in_a_push),
         TEST(no_more_contributions_than_a_node_expects),
+        TEST(the_first_bad_contribution_decides_whatever_is_wrong_with_it),
     };
     return cmocka_run_group_tests_name("core: push", tests, NULL, NULL);
 }
