@@ -1,0 +1,136 @@
+"""Cases through the C functions: text for driver.c, and what it must print."""
+
+import re
+import subprocess
+
+import graphs
+import model
+import wire
+from arithmetic import ADDITION, OUT, read_out
+from job import Push, as_tensor
+from model import Error
+from wire import OK, OUT_OF_RANGE
+
+
+def shape_words(shape):
+    return " ".join(map(str, (len(shape), *shape)))
+
+
+def array_lines(spec, lists, broken=None):
+    """One array: its nodes, the lists that it is given, and that it be read."""
+    yield f"array {spec.accumulation} {spec.reduction} {spec.non_finite}"
+    for n in spec.nodes:
+        yield f"node {n.dtype} {int(n.requires_grad)} {shape_words(n.shape)}"
+    if broken:
+        yield f"break {broken[0]} {broken[1]}"
+    for contributions in lists:
+        yield f"list {len(contributions)}"
+        for c in contributions:
+            yield f"add {c.node} {c.dtype} {shape_words(c.shape)} {c.data.hex() or '-'}"
+    yield "read"
+
+
+def slot_line(data, contributions):
+    if data is OUT:
+        return f"slot {OUT_OF_RANGE}"
+    return f"slot {contributions} {data.hex() or '-'}"
+
+
+def slot_lines(grads, reduction):
+    return [slot_line(read_out(slot, reduction), slot.contributions) for slot in grads] + ["done"]
+
+
+def list_pattern(answer):
+    """The line of a list: code, count, and of an error the node and the shapes."""
+    line = f"list {answer.code} {answer.ignored or 0} "
+    if answer.code == OK:
+        return line
+    pattern = re.escape(line) + rf".*\bnode {answer.node}\b"
+    for shape in answer.shapes:
+        pattern += ".*" + re.escape("[" + ",".join(map(str, shape)) + "]")
+    return re.compile(pattern + ".*")
+
+
+# -- A spoilt array: step 4 ---------------------------------------------------------------------
+
+
+def spoilt(case):
+    """(lists, lines) of an array that lacks a slot, or has one of another shape."""
+    how, id = case.broken
+    tape, add = case.job.tape, ADDITION[case.spec.accumulation]
+    grads = model.zeros(tape)
+    grads = grads[:id] if how == "missing" else tuple(
+        slot._replace(shape="another") if i == id else slot for i, slot in enumerate(grads)
+    )
+    lists, lines = [], []
+    for push, _ in case.asked:
+        if not isinstance(push, Push):
+            continue
+        tensors = [(c.node, as_tensor(c)) for c in push.contributions]
+        try:
+            grads = model.fold_contributions(tape, grads, tensors, add)
+            lines.append(f"list 0 {sum(not tape[id].requires_grad for id, _ in tensors)} ")
+        except Error as error:
+            lines.append(re.compile(rf"list {error.code} 0 .*\bnode {error.node}\b.*"))
+        lists.append(push.contributions)
+    for i, slot in enumerate(grads):
+        ok = slot.shape == tape[i].shape
+        lines += slot_lines([slot], case.spec.reduction)[:1] if ok else [f"slot {wire.INTERNAL}"]
+    lines += [f"slot {wire.INTERNAL}"] * (len(tape) - len(grads))
+    return lists, lines + ["done"]
+
+
+# -- Tapes ----------------------------------------------------------------------------------------
+
+
+def tape_lines(graph):
+    try:
+        return ["tape 0 "] + slot_lines(graphs.dense(graph), wire.SUM)
+    except Error as error:
+        return [re.compile(rf"tape {error.code} .*\bnode {error.node}\b.*"), "done"]
+
+
+# -- All of a case --------------------------------------------------------------------------------
+
+
+def script(case):
+    """(text for the driver, lines that it must print, strings or patterns)"""
+    if case.broken:
+        lists, lines = spoilt(case)
+        return "\n".join(array_lines(case.spec, lists, case.broken)) + "\n", lines
+    text, lines = "", []
+    for current in case.job.rounds:
+        text += "\n".join(array_lines(case.spec, [c for c, _ in current.lists])) + "\n"
+        lines += [list_pattern(answer) for _, answer in current.lists]
+        lines += slot_lines(current.grads, case.spec.reduction)
+    if case.graph:
+        text += case.graph.text + "end\n"
+        lines += tape_lines(case.graph)
+    return text, lines
+
+
+def compare(driver, cases):
+    """{case number: what differs}, of all cases in one process."""
+    scripts = [(case, *script(case)) for case in cases]
+    ran = subprocess.run(
+        [driver],
+        input="".join(text for _, text, _ in scripts),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120 * wire.SCALE,
+        check=False,
+    )
+    printed, failed = ran.stdout.split("\n"), {}
+    for case, _, expected in scripts:
+        lines, printed = printed[: len(expected)], printed[len(expected) :]
+        for i, want in enumerate(expected):
+            got = lines[i] if i < len(lines) else f"nothing: the driver ended with {ran.returncode}"
+            same = got == want if isinstance(want, str) else want.fullmatch(got)
+            if not same:
+                pattern = getattr(want, "pattern", want)
+                failed[case.number] = f"line {i + 1} of the driver: {got!r}, not {pattern!r}"
+                break
+        if case.number in failed and len(lines) < len(expected):
+            break
+    return failed
