@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/shape.h"
 #include "graph.h"
 
 /* One more place in both arrays. */
@@ -34,6 +35,15 @@ void *contributions_add(struct contributions *contributions, uint64_t node, enum
     contributions->data[contributions->size] = memory;
     contributions->size++;
     return memory;
+}
+
+uint64_t contributions_bytes(const struct contributions *contributions, size_t i)
+{
+    const struct contribution *c = &contributions->list[i];
+    uint64_t elements;
+    uint64_t bytes;
+    must(shape_size((enum dtype)c->dtype, c->shape, c->ndim, &elements, &bytes));
+    return bytes;
 }
 
 void contributions_free(struct contributions *contributions)

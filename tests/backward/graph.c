@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "arithmetic.h"
-#include "base/shape.h"
 
 const char *op_name(enum op op)
 {
@@ -85,11 +84,9 @@ static bool give(const struct contributions *given, enum dtype dtype, struct con
 {
     for (size_t i = 0; i < given->size; i++) {
         const struct contribution *c = &given->list[i];
-        uint64_t elements;
-        uint64_t bytes;
-        if (!shape_size(dtype, c->shape, c->ndim, &elements, &bytes))
-            return false;
-        void *data = contributions_add(vjp, c->node, dtype, c->shape, c->ndim, elements);
+        uint64_t bytes = contributions_bytes(given, i);
+        void *data =
+            contributions_add(vjp, c->node, dtype, c->shape, c->ndim, bytes / dtype_size(dtype));
         if (data == NULL)
             return false;
         memcpy(data, given->data[i], bytes);

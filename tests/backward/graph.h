@@ -49,6 +49,9 @@ MUST_USE void *contributions_add(struct contributions *contributions, uint64_t n
                                  enum dtype dtype, const uint64_t *shape, size_t ndim,
                                  uint64_t elements);
 
+/* Of the tensor of list[i]. */
+uint64_t contributions_bytes(const struct contributions *contributions, size_t i);
+
 void contributions_free(struct contributions *contributions);
 
 struct graph_node {

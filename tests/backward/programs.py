@@ -36,6 +36,17 @@ def slots_of(tape):
     return [(count, bits(tape.dtype, values)) for count, values in tape.backward_dense_from()]
 
 
+def difference(tape, found, wanted):
+    """None, or the first node whose slot is not as it should be, in words."""
+    if len(found) != len(wanted):
+        return f"{len(found)} nodes instead of {len(wanted)}"
+    for id, (have, want) in enumerate(zip(found, wanted)):
+        if have != want:
+            return (f"node {id}, {tape.lines[1]}: {have[0]} contributions instead of {want[0]}, "
+                    f"bytes {have[1][:64].hex()} instead of {want[1][:64].hex()}")
+    return None
+
+
 def run_local(texts):
     """backward_local: for each text "error …" or [(contributions, bytes)]."""
     with tempfile.TemporaryDirectory(prefix="gradfold-") as folder:

@@ -112,6 +112,16 @@ def random_tape(seed, dtype):
     raise AssertionError(f"no tape for seed {seed} of {dtype}")
 
 
+def long_tape(dtype, shape):
+    """Few nodes, many elements."""
+    maker = Maker("long", dtype)
+    for _ in range(2):
+        maker.tape.add(f"leaf {text(shape)} = {elements(maker.values(size_of(shape)))}")
+    for line in ("add 0 1", "sub 2 0", "add 3 3", "sum 4", "seed 5 = 3"):
+        maker.tape.add(line)
+    return maker.tape
+
+
 def network(batches=3, batch=32, hidden=32, dtype="f32"):
     """64 - hidden - 10 with biases, on so many batches of digits with the same weights: each weight
     gets a contribution a batch. All the losses are added."""

@@ -7,8 +7,8 @@ from collections import Counter
 import wire
 from case import ServerCase
 from oracle import Tape
-from programs import Crew, bits, run_local, scaled, slots_of
-from tapes import network, random_tape
+from programs import Crew, bits, difference, run_local, scaled, slots_of
+from tapes import long_tape, network, random_tape
 from wire import CLOSED, OK
 
 DTYPES = ("i64", "f64", "f32")
@@ -57,9 +57,10 @@ class Distributed(ServerCase):
         try:
             with Crew(self.address(), job, tape, owners, world_size, victim, twice) as crew:
                 crew.finish()
-                self.expect_sums(job, tape, counts)
+                slots = slots_of(tape)
+                self.expect_sums(job, tape, slots, counts)
                 self.expect_verdicts(crew, counts, victim, twice)
-                self.expect_pulls(crew, tape, counts, victim)
+                self.expect_pulls(crew, tape, slots, counts, victim)
             self.count.update(passes=1, workers=world_size, pushes=sum(counts))
         except AssertionError as problem:
             raise AssertionError(f"{tape.name} {tape.lines[1]}, owners {owners}, victim {victim}, "
@@ -68,7 +69,7 @@ class Distributed(ServerCase):
     def address(self):
         return f"unix:{self.server.unix}" if self.UNIX else "%s:%d" % self.server.address
 
-    def expect_sums(self, job, tape, counts):
+    def expect_sums(self, job, tape, slots, counts):
         """The dense array is the local one and the oracle's, the round closed, each push counted
         once."""
         reply = self.conn.call("pull", job=job, round=0, wait_ms=0)
@@ -80,8 +81,8 @@ class Distributed(ServerCase):
             found.append((gradient.contributions, bytes(reply.body[at : at + size])))
             at += size
         [local] = run_local([tape.text()])
-        self.assertEqual(found, local)
-        self.assertEqual(found, slots_of(tape))
+        self.assertIsNone(difference(tape, local, slots))
+        self.assertIsNone(difference(tape, found, slots))
         rounds = self.conn.call("describe_job", job=job).result.job.rounds
         self.assertEqual([(r.round, r.pushes) for r in rounds], [(0, sum(counts)), (1, 0)])
 
@@ -90,7 +91,8 @@ class Distributed(ServerCase):
             self.count["duplicates"] += count * twice
             verdicts = [verdict for _, verdict in worker.lines("push")]
             if twice:
-                self.assertEqual(verdicts, ["ACCEPTED", "DUPLICATE"] * count)
+                pairs = [set(verdicts[i : i + 2]) for i in range(0, len(verdicts), 2)]
+                self.assertEqual(pairs, [{"ACCEPTED", "DUPLICATE"}] * count)
             elif not victim or victim[0] != rank:
                 self.assertEqual(verdicts, ["ACCEPTED"] * count)
         if victim:
@@ -108,14 +110,14 @@ class Distributed(ServerCase):
             if moment == "during":
                 self.count.update(during=1, arrived=known - len(done))
 
-    def expect_pulls(self, crew, tape, counts, victim):
+    def expect_pulls(self, crew, tape, slots, counts, victim):
         """What was pulled on the way, in the open round, is what is there in the end."""
-        slots = slots_of(tape)
         late = crew.restarted if victim and victim[2] == counts[victim[0]] else None
         for worker in crew.workers + ([crew.restarted] if victim else []):
             for state, id, count, *words in worker.lines("pull"):
                 values = [int(w) if tape.name == "i64" else float.fromhex(w) for w in words]
-                self.assertEqual((int(count), bits(tape.dtype, values)), slots[int(id)])
+                self.assertIsNone(difference(tape, [(int(count), bits(tape.dtype, values))],
+                                             [slots[int(id)]]))
                 if gives(tape.nodes[int(id)]) and worker is not late:
                     self.assertEqual(state, "OPEN")
 
@@ -138,6 +140,11 @@ class OverTcp(Distributed):
         for dtype, seed in itertools.product(DTYPES, range(100, 100 + scaled(4, 1))):
             tape, owners, world_size, _ = self.shares(dtype, seed)
             self.run_tape(tape, owners, world_size, twice=True)
+
+    def test_long_pushes_are_sent_twice(self):
+        """So long that both are on their way before either is complete."""
+        tape = long_tape("f64", (96, 256))
+        self.run_tape(tape, share(None, len(tape.nodes), 3, "round-robin"), 3, twice=True)
 
     def test_one_worker_is_killed_and_comes_back(self):
         cases = itertools.product(MOMENTS, range(200, 200 + scaled(8)))
@@ -194,12 +201,20 @@ seed 6 = 1 2 3 4
 
 
 class OverUnixSocket(Distributed):
+    """Contributions lie in memory that the workers share with the server, also with dead ones."""
+
     UNIX = True
     count = Counter()
 
-    def test_random_tapes_and_a_kill(self):
-        for number, (dtype, seed) in enumerate(itertools.product(DTYPES, range(300, 302))):
-            tape = random_tape(seed, dtype)
-            owners = share(random.Random(seed), len(tape.nodes), 4, "random")
-            victim = (3, MOMENTS[number % 3], 1)
-            self.run_tape(tape, owners, 4, victim)
+    def test_random_tapes_and_kills(self):
+        cases = itertools.product(MOMENTS, range(300, 300 + scaled(5)))
+        for number, (moment, seed) in enumerate(cases):
+            tape, generator = random_tape(seed, DTYPES[number % 3]), random.Random(seed)
+            owners = share(generator, len(tape.nodes), 4, "random")
+            rank = generator.randrange(4)
+            push = generator.randint(1, pushes_of(tape, owners, 4)[rank])
+            self.run_tape(tape, owners, 4, (rank, moment, push))
+
+    def test_a_network_on_digits(self):
+        tape = network()
+        self.run_tape(tape, share(None, len(tape.nodes), 4, "round-robin"), 4, (2, "during", 4))
