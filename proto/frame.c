@@ -181,9 +181,10 @@ static enum frame_event complete(struct frame_reader *reader, const uint8_t *hea
   @ ensures \old(*used) <= *used <= \old(*used) + n;
   @ ensures \result == FRAME_MORE ==> *used == \old(*used) + n;
   @ ensures \result == FRAME_HEADER ==>
+  @     1 <= reader->prefix.header_bytes <= reader->limits.header_bytes_max &&
+  @     reader->prefix.body_bytes <= reader->limits.body_bytes_max &&
   @     \valid_read(reader->header + (0 .. reader->prefix.header_bytes - 1));
-  @ ensures \result == FRAME_ERROR ==> reader->broken != CODE_OK && error->code != CODE_OK;
-*/
+  @ ensures \result == FRAME_ERROR ==> reader->broken != CODE_OK && error->code != CODE_OK; */
 static enum frame_event feed_header(struct frame_reader *reader, const uint8_t *bytes, size_t n,
                                     size_t *used, struct error *error)
 {
@@ -215,6 +216,43 @@ static void begin_frame(struct frame_reader *reader)
         drop_partial(reader);
 }
 
+/* As much as is there of what the prefix lacks. */
+/*@ requires frame_reader_ok(reader) && reader->have < FRAME_PREFIX_BYTES;
+  @ requires n > 0 ==> \valid_read(bytes + (0 .. n - 1));
+  @ requires \separated(reader, bytes + (0 .. n - 1));
+  @ assigns reader->have, reader->prefix_bytes[0 .. FRAME_PREFIX_BYTES - 1];
+  @ ensures \result == \min(FRAME_PREFIX_BYTES - \old(reader->have), n);
+  @ ensures reader->have == \old(reader->have) + \result;
+  @ ensures frame_room(reader);
+  @ ensures reader->have < FRAME_PREFIX_BYTES ==> frame_reader_ok(reader);
+  @ ensures \forall integer i; 0 <= i < \result ==>
+  @     reader->prefix_bytes[\old(reader->have) + i] == bytes[i]; */
+static size_t feed_prefix(struct frame_reader *reader, const uint8_t *bytes, size_t n)
+{
+    size_t take = smaller(FRAME_PREFIX_BYTES - reader->have, n);
+    copy(reader->prefix_bytes + reader->have, bytes, take);
+    reader->have += take;
+    return take;
+}
+
+/* The prefix is complete: what it says, if the limits allow it. */
+/*@ requires \valid(reader) && frame_room(reader);
+  @ requires reader->have == FRAME_PREFIX_BYTES && reader->broken == CODE_OK;
+  @ requires \valid(error) && \separated(reader, error);
+  @ assigns reader->prefix.header_bytes, reader->prefix.body_bytes, reader->broken, *error;
+  @ ensures frame_reader_ok(reader);
+  @ ensures \result <==> reader->broken == CODE_OK;
+  @ ensures !\result ==> error->code == reader->broken;
+  @ ensures \result ==> has_magic(&reader->prefix_bytes[0]) &&
+  @     reader->prefix.header_bytes == le32(&reader->prefix_bytes[4]) &&
+  @     reader->prefix.body_bytes == le64(&reader->prefix_bytes[8]); */
+static bool accept_prefix(struct frame_reader *reader, struct error *error)
+{
+    reader->broken =
+        frame_prefix_decode(reader->prefix_bytes, &reader->limits, &reader->prefix, error);
+    return reader->broken == CODE_OK;
+}
+
 enum frame_event frame_reader_feed(struct frame_reader *reader, const uint8_t *bytes, size_t n,
                                    size_t *used, struct error *error)
 {
@@ -228,16 +266,12 @@ enum frame_event frame_reader_feed(struct frame_reader *reader, const uint8_t *b
     if (reader->have == 0)
         begin_frame(reader);
     if (reader->have < FRAME_PREFIX_BYTES) {
-        size_t take = smaller(FRAME_PREFIX_BYTES - reader->have, n);
-        copy(reader->prefix_bytes + reader->have, bytes, take);
-        reader->have += take;
-        *used = take;
+        *used = feed_prefix(reader, bytes, n);
+        //@ assert frame_room(reader);
         if (reader->have < FRAME_PREFIX_BYTES)
             return FRAME_MORE;
-        enum code code =
-            frame_prefix_decode(reader->prefix_bytes, &reader->limits, &reader->prefix, error);
-        if (code != CODE_OK)
-            return fail(reader, code);
+        if (!accept_prefix(reader, error))
+            return FRAME_ERROR;
     }
     return feed_header(reader, bytes + *used, n - *used, used, error);
 }

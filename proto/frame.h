@@ -35,14 +35,16 @@ struct frame_prefix {
 /*@ requires \valid_read(bytes + (0 .. FRAME_PREFIX_BYTES - 1));
   @ requires \valid_read(limits) && \valid(prefix) && \valid(error);
   @ requires \separated(bytes + (0 .. FRAME_PREFIX_BYTES - 1), prefix, error, limits);
-  @ assigns *prefix, *error;
+  @ assigns prefix->header_bytes, prefix->body_bytes, *error;
+  @ ensures \result == CODE_OK ==> has_magic(bytes) &&
+  @     1 <= prefix->header_bytes == le32(bytes + 4) <= limits->header_bytes_max &&
+  @     prefix->body_bytes == le64(bytes + 8) <= limits->body_bytes_max;
+  @ ensures \result != CODE_OK ==> error->code == \result;
   @ behavior good:
   @   assumes has_magic(bytes);
   @   assumes 1 <= le32(bytes + 4) <= limits->header_bytes_max;
   @   assumes le64(bytes + 8) <= limits->body_bytes_max;
   @   ensures \result == CODE_OK;
-  @   ensures prefix->header_bytes == le32(bytes + 4);
-  @   ensures prefix->body_bytes == le64(bytes + 8);
   @ behavior malformed:
   @   assumes !has_magic(bytes) || le32(bytes + 4) == 0;
   @   ensures \result == CODE_MALFORMED && *prefix == \old(*prefix);

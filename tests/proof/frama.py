@@ -30,6 +30,7 @@ class Entry:
     what: str = ""
     prove: list = dataclasses.field(default_factory=list)
     trust: dict = dataclasses.field(default_factory=dict)
+    unframed: dict = dataclasses.field(default_factory=dict)
     options: list = dataclasses.field(default_factory=list)
     model: str = "Typed+Cast"
 
@@ -64,11 +65,11 @@ def read_line(entries, key, value, where):
         entries[-1].what = value
     elif key == "prove":
         entries[-1].prove += value.split()
-    elif key == "trust":
+    elif key in ("trust", "unframed"):
         name, _, why = value.partition(": ")
         if not why:
-            raise Problem(f"{where}: trusted without a reason")
-        entries[-1].trust[name] = why
+            raise Problem(f"{where}: without a reason")
+        getattr(entries[-1], key)[name] = why
     elif key == "options":
         for option in value.split():
             if option.startswith("model="):
@@ -153,10 +154,11 @@ def goals_of(report):
                     yield name, goal, count.get("valid", 0), count["total"]
 
 
-def warnings(text):
-    """Each with the lines that belong to it, but for the harmless ones."""
+def warnings(text, entry):
+    """Each with the lines that belong to it, but for those that are known to be no trouble."""
+    known = [HARMLESS] + [rf"No 'assigns' specification for function '{f}'" for f in entry.unframed]
     found = re.findall(r"^\[[^\]\n]+\](?: [^\n]*)? ?Warning:[^\n]*(?:\n  [^\n]*)*", text, re.M)
-    return [re.sub(r"\s+", " ", w).strip() for w in found if not re.search(HARMLESS, w)]
+    return [re.sub(r"\s+", " ", w).strip() for w in found if not re.search("|".join(known), w)]
 
 
 def tally(counts, name, valid, total):
@@ -181,7 +183,7 @@ def prove(entry, folder, top=TOP, timeout=TIMEOUT_SECONDS, smoke=True):
     contracts = {name for name, goal, _, _ in goals_of(report)
                  if re.search(r"_(ensures|assigns)", goal)}
     outcome.problems += [f"{name}: no contract" for name in entry.prove if name not in contracts]
-    outcome.problems += warnings(text)
+    outcome.problems += warnings(text, entry)
     if smoke:
         smoke_tests(entry, folder, top, base, outcome)
     return outcome
