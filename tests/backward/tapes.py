@@ -112,13 +112,15 @@ def random_tape(seed, dtype):
     raise AssertionError(f"no tape for seed {seed} of {dtype}")
 
 
-def long_tape(dtype, shape):
-    """Few nodes, many elements."""
+def long_tape(dtype, shape, steps=10):
+    """Many elements; node 0 gets a contribution from each step."""
     maker = Maker("long", dtype)
     for _ in range(2):
         maker.tape.add(f"leaf {text(shape)} = {elements(maker.values(size_of(shape)))}")
-    for line in ("add 0 1", "sub 2 0", "add 3 3", "sum 4", "seed 5 = 3"):
-        maker.tape.add(line)
+    for step in range(steps):
+        maker.tape.add(f"{'add' if step % 3 else 'sub'} {step + 1} 0")
+    maker.tape.add(f"sum {steps + 1}")
+    maker.tape.add(f"seed {steps + 2} = 3")
     return maker.tape
 
 

@@ -143,7 +143,7 @@ class OverTcp(Distributed):
 
     def test_long_pushes_are_sent_twice(self):
         """So long that both are on their way before either is complete."""
-        tape = long_tape("f64", (96, 256))
+        tape = long_tape("f64", (64, 160))
         self.run_tape(tape, share(None, len(tape.nodes), 3, "round-robin"), 3, twice=True)
 
     def test_one_worker_is_killed_and_comes_back(self):
