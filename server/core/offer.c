@@ -7,7 +7,7 @@
  * What can go wrong:
  *   1'  refused, or a repeated key   the verdict leaves at once; nothing is kept
  *   2'  connection lost              the push is forgotten
-  *   2'' job deleted, server stops    the push is refused */
+ *   2'' job deleted, server stops    the push is refused */
 #include <inttypes.h>
 #include <stdlib.h>
 #define XXH_STATIC_LINKING_ONLY /* for a state on the stack */
