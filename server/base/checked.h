@@ -7,20 +7,27 @@
 
 #include "base/must.h"
 
+/*@ requires \valid(sum);
+  @ assigns *sum;
+  @ ensures \result <==> a + b <= UINT64_MAX;
+  @ ensures *sum == (\result ? a + b : \old(*sum)); */
 MUST_USE static inline bool checked_add(uint64_t a, uint64_t b, uint64_t *sum)
 {
-    uint64_t s;
-    if (__builtin_add_overflow(a, b, &s))
+    if (a > UINT64_MAX - b)
         return false;
-    *sum = s;
+    *sum = a + b;
     return true;
 }
 
+/* Compilers make of the division what they have for overflow. */
+/*@ requires \valid(product);
+  @ assigns *product;
+  @ ensures \result <==> a * b <= UINT64_MAX;
+  @ ensures *product == (\result ? a * b : \old(*product)); */
 MUST_USE static inline bool checked_mul(uint64_t a, uint64_t b, uint64_t *product)
 {
-    uint64_t p;
-    if (__builtin_mul_overflow(a, b, &p))
+    if (b != 0 && a > UINT64_MAX / b)
         return false;
-    *product = p;
+    *product = a * b;
     return true;
 }

@@ -14,6 +14,9 @@ enum dtype {
 };
 
 /*@ predicate valid_dtype(integer dtype) = DTYPE_F32 <= dtype <= DTYPE_I64;
+  @ logic integer dtype_bytes(integer dtype) =
+  @     dtype == DTYPE_F64 || dtype == DTYPE_I64 ? 8 :
+  @     dtype == DTYPE_F16 || dtype == DTYPE_BF16 ? 2 : 4;
   @ predicate widens(integer from, integer to) =
   @     from == to ||
   @     ((from == DTYPE_F16 || from == DTYPE_BF16) && (to == DTYPE_F32 || to == DTYPE_F64)) ||
@@ -25,6 +28,9 @@ enum dtype {
 bool dtype_valid(int dtype);
 
 /* Bytes of an element; dtype must be valid. */
+/*@ requires valid_dtype(dtype);
+  @ assigns \nothing;
+  @ ensures \result == dtype_bytes(dtype); */
 size_t dtype_size(enum dtype dtype);
 
 /* "f32", "bf16" …; "?" for an invalid one. Static storage. */

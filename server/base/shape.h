@@ -8,15 +8,24 @@
 #include "base/dtype.h"
 #include "base/must.h"
 
-/* Elements and bytes of a tensor; false when the bytes do not fit 63 bits. A dimension of 0 makes
- * the tensor empty, however large the others are. dtype must be valid. */
-MUST_USE bool shape_size(enum dtype dtype, const uint64_t *shape, size_t ndim, uint64_t *elements,
-                         uint64_t *bytes);
-
 /*@ predicate shape_readable{L}(uint64_t *shape, integer ndim) =
   @     ndim > 0 ==> \valid_read(shape + (0 .. ndim - 1));
   @ predicate same_shape{L}(uint64_t *a, integer a_ndim, uint64_t *b, integer b_ndim) =
-  @     a_ndim == b_ndim && \forall integer d; 0 <= d < a_ndim ==> a[d] == b[d]; */
+  @     a_ndim == b_ndim && \forall integer d; 0 <= d < a_ndim ==> a[d] == b[d];
+  @ logic integer product{L}(uint64_t *shape, integer ndim) =
+  @     ndim <= 0 ? 1 : product(shape, ndim - 1) * shape[ndim - 1]; */
+
+/* Elements and bytes of a tensor; false when the bytes do not fit 63 bits. A dimension of 0 makes
+ * the tensor empty, however large the others are. dtype must be valid. */
+/*@ requires valid_dtype(dtype) && shape_readable(shape, ndim);
+  @ requires \valid(elements) && \valid(bytes) && \separated(elements, bytes);
+  @ assigns *elements, *bytes;
+  @ ensures \result <==> \old(product(shape, ndim)) * dtype_bytes(dtype) <= INT64_MAX;
+  @ ensures *elements == (\result ? \old(product(shape, ndim)) : \old(*elements));
+  @ ensures *bytes == (\result ? \old(product(shape, ndim)) * dtype_bytes(dtype)
+  @                            : \old(*bytes)); */
+MUST_USE bool shape_size(enum dtype dtype, const uint64_t *shape, size_t ndim, uint64_t *elements,
+                         uint64_t *bytes);
 
 /*@ requires shape_readable(a, a_ndim) && shape_readable(b, b_ndim);
   @ assigns \nothing;

@@ -15,8 +15,12 @@ OPTIONS = ("wraps", "split")
 # Each prover's time is wall time on machines that may be busy; no goal needs more than a few.
 TIMEOUT_SECONDS = 60
 SMOKE_SECONDS = 1
-# Asks for \from clauses, from which WP derives hypotheses about callers: it makes none here.
-HARMLESS = r"No \\from specification for assigned pointer"
+HARMLESS = (
+    # \from clauses serve hypotheses about callers, which are printed where there are any.
+    r"No \\from specification for assigned pointer",
+    # What printf does with its format is not a matter of these proofs; gcc checks it.
+    r"Call to function \w+ with non-static format argument",
+)
 
 
 class Problem(Exception):
@@ -42,6 +46,7 @@ class Outcome:
     smoke: dict = dataclasses.field(default_factory=dict)   # function: [passed, total]
     open: list = dataclasses.field(default_factory=list)    # (function, goal)
     doomed: list = dataclasses.field(default_factory=list)  # (function, smoke test)
+    contracts: set = dataclasses.field(default_factory=set)  # functions that have one
     problems: list = dataclasses.field(default_factory=list)
 
 
@@ -118,7 +123,7 @@ def why3_configuration(folder):
 
 
 def frama_c(entry, folder, top, extra, report):
-    """Runs it on one file of the tree `top`; (its report, what it printed)."""
+    """Runs it on one file of the tree `top`; (its report or None, what it printed)."""
     if os.path.exists(report):
         os.remove(report)
     command = ["frama-c", "-c11", "-machdep", "gcc_x86_64",
@@ -126,7 +131,7 @@ def frama_c(entry, folder, top, extra, report):
                "-wp", "-wp-rte", "-wp-model", entry.model, "-wp-cache", "none",
                "-wp-session", os.path.join(folder, "session"), "-wp-out", report + ".wp",
                "-wp-par", str(max(2, os.cpu_count() or 2)),
-               "-wp-report-json", report, "-wp-fct", ",".join(entry.prove)]
+               "-wp-report-json", report]
     if "wraps" not in entry.options:
         command.append("-warn-unsigned-overflow")
     if "split" in entry.options:
@@ -137,6 +142,8 @@ def frama_c(entry, folder, top, extra, report):
     shutil.rmtree(report + ".wp", ignore_errors=True)
     with open(report.removesuffix(".json") + ".log", "w", encoding="utf-8") as log:
         log.write(done.stdout + done.stderr)
+    if done.returncode == 0 and "Warning: No goal generated" in done.stdout:
+        return {}, ""
     if done.returncode != 0 or not os.path.exists(report):
         return None, done.stdout + done.stderr
     with open(report, encoding="utf-8") as file:
@@ -150,13 +157,14 @@ def goals_of(report):
             for goal, provers in goals.items():
                 if goal != "wp:section" and "wp:main" in provers:
                     count = provers["wp:main"]
-                    name = owner if section == "wp:functions" else f"lemmas of {owner}"
+                    name = owner if section == "wp:functions" else "lemmas"
                     yield name, goal, count.get("valid", 0), count["total"]
 
 
 def warnings(text, entry):
     """Each with the lines that belong to it, but for those that are known to be no trouble."""
-    known = [HARMLESS] + [rf"No 'assigns' specification for function '{f}'" for f in entry.unframed]
+    known = [*HARMLESS] + [f"No 'assigns' specification for function '{name}'"
+                           for name in entry.unframed]
     found = re.findall(r"^\[[^\]\n]+\](?: [^\n]*)? ?Warning:[^\n]*(?:\n  [^\n]*)*", text, re.M)
     return [re.sub(r"\s+", " ", w).strip() for w in found if not re.search("|".join(known), w)]
 
@@ -171,22 +179,31 @@ def prove(entry, folder, top=TOP, timeout=TIMEOUT_SECONDS, smoke=True):
     """The Outcome for one file of the tree `top`. Reports and logs go to `folder`."""
     outcome = Outcome()
     base = os.path.join(folder, entry.file.replace("/", "_"))
-    report, text = frama_c(entry, folder, top,
-                           ["-wp-prover", "cvc4,z3", "-wp-timeout", str(timeout)], base + ".json")
-    if report is None:
-        outcome.problems.append("Frama-C gives up:\n" + "\n".join(text.splitlines()[-12:]))
-        return outcome
+    provers = ["-wp-prover", "cvc4,z3", "-wp-timeout", str(timeout)]
+    # Lemmas serve as assumptions wherever they are seen, and belong to no function: in a pass of
+    # their own.
+    for kind, which in (("", ["-wp-fct", ",".join(entry.prove)]),
+                        (".lemmas", ["-wp-prop", "@lemma"])):
+        report, text = frama_c(entry, folder, top, provers + which, f"{base}{kind}.json")
+        if report is None:
+            outcome.problems.append("Frama-C gives up:\n" + "\n".join(text.splitlines()[-12:]))
+            return outcome
+        collect(report, outcome)
+        outcome.problems += [w for w in warnings(text, entry) if w not in outcome.problems]
+    without = sorted(set(entry.prove) - outcome.contracts)
+    outcome.problems += [f"{name}: no contract" for name in without]
+    if smoke:
+        smoke_tests(entry, folder, top, base, outcome)
+    return outcome
+
+
+def collect(report, outcome):
     for name, goal, valid, total in goals_of(report):
         tally(outcome.goals, name, valid, total)
         if valid < total:
             outcome.open.append((name, goal))
-    contracts = {name for name, goal, _, _ in goals_of(report)
-                 if re.search(r"_(ensures|assigns)", goal)}
-    outcome.problems += [f"{name}: no contract" for name in entry.prove if name not in contracts]
-    outcome.problems += warnings(text, entry)
-    if smoke:
-        smoke_tests(entry, folder, top, base, outcome)
-    return outcome
+        if re.search(r"_(ensures|assigns)", goal):
+            outcome.contracts.add(name)
 
 
 def smoke_tests(entry, folder, top, base, outcome):
@@ -196,7 +213,8 @@ def smoke_tests(entry, folder, top, base, outcome):
     seconds = str(SMOKE_SECONDS)
     report, _ = frama_c(entry, folder, top,
                         ["-wp-prover", "cvc4", "-wp-timeout", seconds, "-wp-smoke-tests",
-                         "-wp-smoke-timeout", seconds], base + ".smoke.json")
+                         "-wp-smoke-timeout", seconds, "-wp-fct", ",".join(entry.prove)],
+                        base + ".smoke.json")
     if report is None:
         outcome.problems.append("Frama-C gives up at the smoke tests")
         return
