@@ -1,5 +1,6 @@
 """The programs of this folder, run, and what they print, read."""
 
+import functools
 import os
 import signal
 import struct
@@ -31,8 +32,10 @@ def read_elements(dtype, words):
     return bits(dtype, [int(w) if dtype == I64 else float.fromhex(w) for w in words])
 
 
+@functools.cache
 def slots_of(tape):
-    """The oracle's dense array, as the programs' output is read: [(contributions, bytes)]."""
+    """The oracle's dense array of a tape to which nothing is added any more, in the form in which
+    the programs' output is read: [(contributions, bytes)]."""
     return [(count, bits(tape.dtype, values)) for count, values in tape.backward_dense_from()]
 
 

@@ -1,5 +1,6 @@
 """Tapes: at random from a seed, and a network on the handwritten digits."""
 
+import functools
 import math
 import os
 import random
@@ -112,7 +113,7 @@ def random_tape(seed, dtype):
     raise AssertionError(f"no tape for seed {seed} of {dtype}")
 
 
-def long_tape(dtype, shape, steps=10):
+def long_tape(dtype, shape, steps=8):
     """Many elements; node 0 gets a contribution from each step."""
     maker = Maker("long", dtype)
     for _ in range(2):
@@ -124,6 +125,7 @@ def long_tape(dtype, shape, steps=10):
     return maker.tape
 
 
+@functools.cache
 def network(batches=3, batch=32, hidden=32, dtype="f32"):
     """64 - hidden - 10 with biases, on so many batches of digits with the same weights: each weight
     gets a contribution a batch. All the losses are added."""

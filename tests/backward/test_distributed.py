@@ -132,22 +132,22 @@ class OverTcp(Distributed):
         return tape, share(generator, len(tape.nodes), world_size, how), world_size, generator
 
     def test_random_tapes(self):
-        for dtype, seed in itertools.product(DTYPES, range(scaled(10))):
+        for dtype, seed in itertools.product(DTYPES, range(scaled(30))):
             tape, owners, world_size, _ = self.shares(dtype, seed)
             self.run_tape(tape, owners, world_size)
 
     def test_every_push_is_sent_twice(self):
-        for dtype, seed in itertools.product(DTYPES, range(100, 100 + scaled(4, 1))):
+        for dtype, seed in itertools.product(DTYPES, range(100, 100 + scaled(10, 1))):
             tape, owners, world_size, _ = self.shares(dtype, seed)
             self.run_tape(tape, owners, world_size, twice=True)
 
     def test_long_pushes_are_sent_twice(self):
         """So long that both are on their way before either is complete."""
-        tape = long_tape("f64", (64, 160))
+        tape = long_tape("f64", (48, 160))
         self.run_tape(tape, share(None, len(tape.nodes), 3, "round-robin"), 3, twice=True)
 
     def test_one_worker_is_killed_and_comes_back(self):
-        cases = itertools.product(MOMENTS, range(200, 200 + scaled(8)))
+        cases = itertools.product(MOMENTS, range(200, 200 + scaled(25)))
         for number, (moment, seed) in enumerate(cases):
             tape, owners, world_size, generator = self.shares(DTYPES[number % 3], seed)
             counts = pushes_of(tape, owners, world_size)
@@ -207,7 +207,7 @@ class OverUnixSocket(Distributed):
     count = Counter()
 
     def test_random_tapes_and_kills(self):
-        cases = itertools.product(MOMENTS, range(300, 300 + scaled(5)))
+        cases = itertools.product(MOMENTS, range(300, 300 + scaled(15)))
         for number, (moment, seed) in enumerate(cases):
             tape, generator = random_tape(seed, DTYPES[number % 3]), random.Random(seed)
             owners = share(generator, len(tape.nodes), 4, "random")

@@ -24,7 +24,7 @@ class Local(unittest.TestCase):
 
     def test_random_tapes_of_each_dtype_as_the_oracle_has_them(self):
         for dtype in DTYPES:
-            self.expect_oracle([random_tape(seed, dtype) for seed in range(scaled(100))])
+            self.expect_oracle([random_tape(seed, dtype) for seed in range(scaled(200))])
 
     def test_a_network_on_digits(self):
         self.expect_oracle([network()])
@@ -32,7 +32,7 @@ class Local(unittest.TestCase):
     def test_gradients_are_adjoint_to_derivatives(self):
         """The oracle's backward functions are right, too: see oracle.py."""
         generator = random.Random(1)
-        for dtype, seed in itertools.product(DTYPES, range(scaled(50))):
+        for dtype, seed in itertools.product(DTYPES, range(scaled(100))):
             tape = Tape.read(random_tape(seed, dtype).text(), rational=True)
             leaves = {id: [generator.randint(-5, 5) for _ in node.value]
                       for id, node in enumerate(tape.nodes) if node.op == "leaf"}
