@@ -16,7 +16,6 @@
  *                                 do not depend on anything else. What the server had is a
  *                                 DUPLICATE. */
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
