@@ -1,6 +1,7 @@
 /* Runs cases of the conformance suite through the C functions that the server is made of.
  *
  * Standard input, a word or number by blanks; README.md beside this file has an example:
+ *   case N                                      is printed: what follows is of case N
  *   array ACCUMULATION REDUCTION NON_FINITE     begins an array, numbers of the wire
  *   node DTYPE REQUIRES_GRAD NDIM DIMENSION...  its next node
  *   break missing|shape ID                      spoils the array, so that step 4 can be seen
@@ -285,7 +286,9 @@ int main(void)
     fold_kernels_choose(getenv("GRADFOLDD_KERNELS"));
     while (next_line(&in)) {
         const char *verb = word(&in);
-        if (strcmp(verb, "array") == 0) {
+        if (strcmp(verb, "case") == 0) {
+            printf("case %s\n", word(&in));
+        } else if (strcmp(verb, "array") == 0) {
             run_array(&in);
         } else {
             must(strcmp(verb, "tape") == 0);

@@ -1,5 +1,6 @@
 """Cases through the C functions: text for driver.c, and what it must print."""
 
+import itertools
 import re
 import subprocess
 
@@ -95,10 +96,10 @@ def tape_lines(graph):
 
 def script(case):
     """(text for the driver, lines that it must print, strings or patterns)"""
+    text, lines = f"case {case.number}\n", []
     if case.broken:
         lists, lines = spoilt(case)
-        return "\n".join(array_lines(case.spec, lists, case.broken)) + "\n", lines
-    text, lines = "", []
+        return text + "\n".join(array_lines(case.spec, lists, case.broken)) + "\n", lines
     for current in case.job.rounds:
         text += "\n".join(array_lines(case.spec, [c for c, _ in current.lists])) + "\n"
         lines += [list_pattern(answer) for _, answer in current.lists]
@@ -109,28 +110,46 @@ def script(case):
     return text, lines
 
 
-def compare(driver, cases):
-    """{case number: what differs}, of all cases in one process."""
-    scripts = [(case, *script(case)) for case in cases]
-    ran = subprocess.run(
+def difference(lines, expected):
+    """The first line that is not as it must be, or None."""
+    for i, (got, want) in enumerate(itertools.zip_longest(lines, expected)):
+        pattern = isinstance(want, re.Pattern) and got is not None
+        if not (want.fullmatch(got) if pattern else got == want):
+            return f"line {i + 1} of the driver: {got!r}, not {getattr(want, 'pattern', want)!r}"
+    return None
+
+
+def run_driver(driver, text):
+    """(exit status, {case number: lines printed}); the status is negative of one that hangs, too"""
+    with subprocess.Popen(
         [driver],
-        input="".join(text for _, text, _ in scripts),
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=120 * wire.SCALE,
-        check=False,
-    )
-    printed, failed = ran.stdout.split("\n"), {}
-    for case, _, expected in scripts:
-        lines, printed = printed[: len(expected)], printed[len(expected) :]
-        for i, want in enumerate(expected):
-            got = lines[i] if i < len(lines) else f"nothing: the driver ended with {ran.returncode}"
-            same = got == want if isinstance(want, str) else want.fullmatch(got)
-            if not same:
-                pattern = getattr(want, "pattern", want)
-                failed[case.number] = f"line {i + 1} of the driver: {got!r}, not {pattern!r}"
-                break
-        if case.number in failed and len(lines) < len(expected):
-            break
+    ) as process:
+        try:
+            output, _ = process.communicate(text, timeout=wire.DEADLINE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            output, _ = process.communicate()
+    printed, lines = {}, []
+    for line in output.splitlines():
+        if line.startswith("case "):
+            lines = printed.setdefault(int(line.removeprefix("case ")), [])
+        else:
+            lines.append(line)
+    return process.returncode, printed
+
+
+def compare(driver, cases):
+    """{case number: what differs}, of all cases in one process."""
+    scripts, failed = [(case.number, *script(case)) for case in cases], {}
+    status, printed = run_driver(driver, "".join(text for _, text, _ in scripts))
+    for number, _, expected in scripts:
+        problem = difference(printed.get(number, []), expected)
+        if problem:
+            failed[number] = problem + (f" (it ended with {status})" if status else "")
+    if status and not failed:
+        failed[cases[-1].number] = f"the driver ended with {status}"
     return failed

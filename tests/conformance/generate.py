@@ -24,15 +24,16 @@ from xxh3 import xxh3_64
 
 # kind: how many of a thousand
 SHARES = {
-    "sums": 260,
-    "decisions": 200,
+    "sums": 230,
+    "decisions": 190,
     "not finite": 90,
     "integers": 100,
     "in order": 90,
-    "rounds": 140,
+    "rounds": 130,
+    "retries": 10,
     "many": 20,
     "broken array": 20,
-    "tape": 80,
+    "tape": 120,
 }
 FLOAT_DTYPES = [dtype for dtype in DTYPES if dtype not in (I32, I64)]
 SHAPES = ((), (1,), (2,), (3,), (2, 2), (3, 1), (1, 3), (5,), (0,), (2, 0, 3))
@@ -90,10 +91,10 @@ class Maker:
 
     def make_spec(self):
         rng = self.rng
-        rounds = self.kind == "rounds"
+        rounds = self.kind in ("rounds", "retries")
         world = rng.randrange(1, 4) if rounds or self.one_in(4) else 1
         quorum = rng.randrange(world + 1) if rounds else 0
-        expect = rounds and quorum in (0, world)
+        expect = self.kind == "rounds" and quorum in (0, world)
         nodes = [self.make_node(expect) for _ in range(rng.choice((0, 1, 1, 2, 3, 4, 6)))]
         if self.kind != "decisions" and not nodes:
             nodes = [self.make_node(expect)]
@@ -200,6 +201,20 @@ class Maker:
                 )
         self.ask(Close(self.job.open))
 
+    def retries(self):
+        """More keys than a table has room for at first, each looked for again."""
+        world, count = self.spec.world_size, self.rng.choice((20, 40, 70))
+        for i in range(count):
+            self.sequence = self.rng.choice((i, i, i << 32, self.sequence))
+            node = self.spec.nodes[0]
+            data = values.data(self.rng, node.dtype, size(node.shape), self.pools)
+            contribution = Contribution(0, node.dtype, node.shape, data)
+            key = {"worker": self.rng.randrange(world), "sequence": self.sequence}
+            self.ask(Push((contribution,) * self.rng.randrange(2), **key))
+        for push in [request for request, _ in self.asked]:
+            self.ask(push)
+        self.ask(Close(0))
+
     def pull_everything(self):
         """What each closed round holds; if a node is out of range, the others alone."""
         for number in range(self.job.open):
@@ -219,10 +234,7 @@ def make(seed, number):
         return Case(number, kind, spec, [(r, job.ask(r)) for r in requests], job, None, graph)
     maker = Maker(rng, kind)
     broken = None
-    if kind == "rounds":
-        maker.rounds()
-    else:
-        maker.plain()
+    {"rounds": maker.rounds, "retries": maker.retries}.get(kind, maker.plain)()
     if kind == "broken array":
         broken = (rng.choice(("missing", "shape")), rng.randrange(len(maker.spec.nodes)))
     else:
