@@ -113,7 +113,9 @@ void push_commit(struct core *core, struct update *update, struct round *round, 
 {
     sources_free(push->sources, push->n_sources); /* nobody looks there any more */
     push->sources = NULL;
-    struct key *key = keys_insert(&round->keys, push->worker, push->sequence);
+    struct keys *keys = &round->keys;
+    must(keys->count < keys->n_buckets && keys_find(keys, push->worker, push->sequence) == NULL);
+    struct key *key = keys_insert(keys, push->worker, push->sequence);
     key->print = push->print;
     key->ignored = push->ignored;
     round->pushes++;

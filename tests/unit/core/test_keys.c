@@ -20,6 +20,20 @@ static void keys_are_found_again_among_many(void **state)
     keys_free(&keys);
 }
 
+static void what_cannot_be_reserved_changes_nothing(void **state)
+{
+    (void)state;
+    struct keys keys = {.hint = 1000};
+    assert_false(keys_reserve(&keys, UINT32_MAX));
+    assert_true(keys_reserve(&keys, 1));
+    keys_insert(&keys, 1, 2)->ignored = 3;
+    assert_false(keys_reserve(&keys, UINT32_MAX));
+    assert_int_equal(keys.count, 1);
+    assert_int_equal(keys_find(&keys, 1, 2)->ignored, 3);
+    assert_null(keys_find(&keys, 2, 1));
+    keys_free(&keys);
+}
+
 static int setup_job(void **state)
 {
     if (setup(state) != 0)
@@ -127,6 +141,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keys_are_found_again_among_many),
+        cmocka_unit_test(what_cannot_be_reserved_changes_nothing),
         TEST(retry_after_lost_reply_counts_once),
         TEST(retry_is_recognised_until_its_round_is_retired),
         TEST(the_same_key_for_another_push_is_a_conflict),
