@@ -144,7 +144,9 @@ class OverTcp(Distributed):
     def test_long_pushes_are_sent_twice(self):
         """So long that both are on their way before either is complete."""
         tape = long_tape("f64", (48, 160))
-        self.run_tape(tape, share(None, len(tape.nodes), 3, "round-robin"), 3, twice=True)
+        for world_size in (3, 4, 5, 3, 4, 5):
+            owners = share(None, len(tape.nodes), world_size, "round-robin")
+            self.run_tape(tape, owners, world_size, twice=True)
 
     def test_one_worker_is_killed_and_comes_back(self):
         cases = itertools.product(MOMENTS, range(200, 200 + scaled(25)))
