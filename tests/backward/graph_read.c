@@ -238,7 +238,7 @@ static bool read_operation(struct reader *r, enum op op)
     struct shape shape = {.ndim = 0};
     bool frozen;
     for (size_t i = 0; i < n_parents; i++) {
-        uint64_t id;
+        uint64_t id = 0;
         if (!read_number(r, &id))
             return false;
         if (id >= r->graph.tape.size)
@@ -258,7 +258,7 @@ static bool read_operation(struct reader *r, enum op op)
 
 static bool read_seed(struct reader *r)
 {
-    uint64_t id;
+    uint64_t id = 0;
     struct shape shape = {.ndim = 0};
     if (!read_number(r, &id))
         return false;
@@ -280,7 +280,7 @@ static bool read_dtype(struct reader *r)
     static const enum dtype dtypes[] = {DTYPE_I64, DTYPE_F64, DTYPE_F32};
     const char *text = word(r);
     for (size_t i = 0; text != NULL && i < sizeof dtypes / sizeof *dtypes; i++)
-        if (strcmp(text, dtype_name(dtypes[i])) == 0) {
+        if (strcmp(text, dtype_name((int)dtypes[i])) == 0) {
             r->graph.dtype = dtypes[i];
             return expect_end(r);
         }
