@@ -31,7 +31,8 @@ SHARES = {
     "in order": 90,
     "rounds": 130,
     "retries": 10,
-    "many": 20,
+    "many": 15,
+    "alike": 15,
     "broken array": 20,
     "tape": 120,
 }
@@ -72,6 +73,8 @@ class Maker:
     # -- the job ------------------------------------------------------------------------------
 
     def node_dtype(self):
+        if self.kind == "alike":
+            return self.rng.choice((F32, F32, *DTYPES))
         if self.kind == "integers":
             return self.rng.choice((I32, I64))
         if self.kind in ("sums", "not finite"):
@@ -79,13 +82,13 @@ class Maker:
         return self.rng.choice(DTYPES)
 
     def make_node(self, expect):
-        shape = self.rng.choice(SHAPES)
+        shape = self.rng.choice(SHAPES) if self.kind != "alike" else ()
         if self.kind in ("sums", "in order") and self.one_in(60):
             shape = self.rng.choice(LONG_SHAPES)
         return NodeSpec(
             self.node_dtype(),
             shape,
-            self.rng.random() < (0.7 if self.kind == "decisions" else 0.9),
+            self.rng.random() < {"decisions": 0.7, "alike": 1}.get(self.kind, 0.9),
             self.rng.choice((0, 1, 2, 3)) if expect else 0,
         )
 
@@ -215,6 +218,13 @@ class Maker:
             self.ask(push)
         self.ask(Close(0))
 
+    def alike(self):
+        """Many contributions to one scalar."""
+        dtype = self.spec.nodes[0].dtype
+        tensors = values.alike(self.rng, dtype, self.rng.choice((64, 257, 400)))
+        self.ask(Push(tuple(Contribution(0, dtype, (), data) for data in tensors), final=True))
+        self.ask(Close(0))
+
     def pull_everything(self):
         """What each closed round holds; if a node is out of range, the others alone."""
         for number in range(self.job.open):
@@ -234,7 +244,8 @@ def make(seed, number):
         return Case(number, kind, spec, [(r, job.ask(r)) for r in requests], job, None, graph)
     maker = Maker(rng, kind)
     broken = None
-    {"rounds": maker.rounds, "retries": maker.retries}.get(kind, maker.plain)()
+    special = {"rounds": maker.rounds, "retries": maker.retries, "alike": maker.alike}
+    special.get(kind, maker.plain)()
     if kind == "broken array":
         broken = (rng.choice(("missing", "shape")), rng.randrange(len(maker.spec.nodes)))
     else:

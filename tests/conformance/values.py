@@ -69,3 +69,19 @@ def data(rng, dtype, count, pools, specials=0.0):
         if len(pool) < 8:
             pool.append(patterns[-1])
     return struct.pack(f"<{count}{PATTERN[dtype]}", *patterns)
+
+
+def alike(rng, dtype, count):
+    """Scalars, nearly all of one sign and binade, their fraction all ones, so that an integer that
+    adds them up is filled fastest; the last of 32 binades, which fill a plane first (NUMERICS.md),
+    as often as all others. The largest and the smallest value beside them make a sum need it."""
+    if dtype not in FLOATS:
+        return [struct.pack(f"<{PATTERN[dtype]}", integer(rng, dtype)) for _ in range(count)]
+    precision, infinity = FORMATS[dtype][0], INFINITY[dtype]
+    exponents = infinity >> precision - 1
+    last = list(range(32, exponents, 32)) or [exponents - 1]
+    exponent = rng.choice(last) if rng.random() < 0.5 else rng.randrange(1, exponents)
+    sign, ones = rng.choice((0, SIGN[dtype])), (1 << precision - 1) - 1
+    patterns = [sign | exponent << precision - 1 | ones] * count
+    patterns[0], patterns[2], patterns[-1] = infinity - 1, 1, SIGN[dtype] | infinity - 1
+    return [struct.pack(f"<{PATTERN[dtype]}", p) for p in patterns]
