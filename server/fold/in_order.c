@@ -2,9 +2,9 @@
 
 #include <string.h>
 
-#include "fold/integer.h"
 #include "fold/kernels.h"
 #include "fold/slow.h"
+#include "fold/sums.h"
 
 static bool step_i32(unsigned char *state, const unsigned char *data, unsigned n)
 {

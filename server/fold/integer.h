@@ -10,6 +10,3 @@ void block_add_integers(struct accumulator *acc, uint64_t block, const struct te
 
 /* Reads one span into out, padded to whole chunks. False: out of range. */
 MUST_USE bool read_integers(const struct reading *r, uint64_t block, struct span span, void *out);
-
-/* value / n to nearest, ties to even, of a value that is given as 128 bits. */
-int64_t integer_mean(int64_t high, uint64_t low, uint64_t n);
