@@ -120,36 +120,39 @@ def difference(lines, expected):
 
 
 def run_driver(driver, text):
-    """(exit status, {case number: lines printed}); the status is negative of one that hangs, too"""
+    """(how it ended, "" when well; {case number: lines printed}). One that hangs is killed."""
     with subprocess.Popen(
         [driver],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stderr=subprocess.PIPE,
         text=True,
+        errors="replace",
     ) as process:
         try:
-            output, _ = process.communicate(text, timeout=wire.DEADLINE)
+            output, said = process.communicate(text, timeout=wire.DEADLINE)
         except subprocess.TimeoutExpired:
             process.kill()
-            output, _ = process.communicate()
+            output, said = process.communicate()
     printed, lines = {}, []
     for line in output.splitlines():
-        if line.startswith("case "):
-            lines = printed.setdefault(int(line.removeprefix("case ")), [])
+        begins = re.fullmatch(r"case (\d+)", line)
+        if begins:
+            lines = printed.setdefault(int(begins[1]), [])
         else:
             lines.append(line)
-    return process.returncode, printed
+    status = process.returncode
+    return (f"; the driver ended with {status}: {said[-2000:]}" if status else ""), printed
 
 
 def compare(driver, cases):
     """{case number: what differs}, of all cases in one process."""
     scripts, failed = [(case.number, *script(case)) for case in cases], {}
-    status, printed = run_driver(driver, "".join(text for _, text, _ in scripts))
+    end, printed = run_driver(driver, "".join(text for _, text, _ in scripts))
     for number, _, expected in scripts:
         problem = difference(printed.get(number, []), expected)
         if problem:
-            failed[number] = problem + (f" (it ended with {status})" if status else "")
-    if status and not failed:
-        failed[cases[-1].number] = f"the driver ended with {status}"
+            failed[number] = problem + end
+    if end and not failed:
+        failed[cases[-1].number] = end
     return failed
