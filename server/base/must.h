@@ -17,4 +17,6 @@
 #define must_debug(x) ((void)sizeof(x))
 #endif
 
+/*@ assigns \nothing;
+  @ ensures \false; */
 _Noreturn void must_fail(const char *what, const char *file, int line);

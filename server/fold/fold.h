@@ -75,6 +75,27 @@ const char *fold_kernels_choose(const char *wanted);
 
 struct accumulator;
 
+/* For the proofs the memory that an accumulator owns is one cell, and a tensor does not change while
+ * it is read. What they mean is not said there: `plus` is the addition of the rule, exact or in
+ * order. */
+/*@ ghost extern int64_t accumulator_cells[0x40000000]; */
+/*@ axiomatic Sums {
+  @   type sum;
+  @   logic sum plus(sum a, sum b);
+  @   logic integer cell_of(struct accumulator *acc);
+  @   axiom cell_of_range: \forall struct accumulator *acc; 0 <= cell_of(acc) < 0x40000000;
+  @   logic sum element_in(integer cell, integer i);
+  @   logic integer count_in(integer cell);
+  @   logic integer elements_in(integer cell);
+  @   logic sum given(void *data, integer dtype, integer i);
+  @ }
+  @ logic sum held{L}(struct accumulator *a, integer i) =
+  @     element_in(accumulator_cells[cell_of(a)], i);
+  @ logic integer held_count{L}(struct accumulator *a) = count_in(accumulator_cells[cell_of(a)]);
+  @ logic integer held_elements{L}(struct accumulator *a) =
+  @     elements_in(accumulator_cells[cell_of(a)]);
+  @ logic integer blocks_of(integer elements) = (elements + FOLD_BLOCK - 1) / FOLD_BLOCK; */
+
 /* An accumulator holding no contribution; NULL when the budget or the memory is exhausted. The
  * budget is borrowed until accumulator_free. elements > 0. */
 struct accumulator *accumulator_new(const struct fold_rule *rule, uint64_t elements,
@@ -87,6 +108,15 @@ void accumulator_free(struct accumulator *acc);
  * holds and takes only those it lacks, so a call may be repeated. A block that needs memory which
  * is not to be had is left as it is; false means that there was such a block: the terms must stay
  * staged. */
+/*@ assigns accumulator_cells[cell_of(acc)];
+  @ ensures held_elements(acc) == \old(held_elements(acc));
+  @ behavior one_to_all_blocks: // the rest is for property tests
+  @   assumes terms->count == 1 && terms->first == held_count(acc);
+  @   assumes block == 0 && n_blocks == blocks_of(held_elements(acc));
+  @   ensures \result ==> held_count(acc) == \old(held_count(acc)) + 1;
+  @   ensures \result ==> \forall integer i;
+  @       held(acc, i) == plus(\old(held(acc, i)),
+  @                            given(terms->tensors->data, terms->tensors->dtype, i)); */
 MUST_USE bool accumulator_add(struct accumulator *acc, const struct terms *terms, uint64_t block,
                               uint64_t n_blocks);
 
@@ -96,6 +126,8 @@ uint64_t accumulator_floor(const struct accumulator *acc);
 /* -- Read-out ---------------------------------------------------------------------------------- */
 
 /* Blocks that a node of `elements` elements has. */
+/*@ assigns \nothing;
+  @ ensures \result == blocks_of(elements); */
 uint64_t fold_blocks(uint64_t elements);
 
 /* Rounds contributions number 0 … n - 1 into out. Blocks take what the accumulator holds (NULL:

@@ -12,11 +12,17 @@ static struct fold_rule slot_rule(const struct grads *grads, const struct node *
         .dtype = node->dtype, .accumulation = grads->accumulation, .reduction = grads->reduction};
 }
 
+/*@ requires \valid_read(node);
+  @ assigns \nothing;
+  @ ensures \result <==> node->requires_grad && node->elements > 0; */
 static bool holds_sum(const struct node *node)
 {
     return node->requires_grad && node->elements > 0;
 }
 
+/*@ requires error == \null || \valid(error);
+  @ assigns *error;
+  @ ensures \result == CODE_RESOURCE_EXHAUSTED; */
 static enum code no_memory(size_t id, struct error *error)
 {
     return error_set(error, CODE_RESOURCE_EXHAUSTED, "node %zu: no memory for its accumulator", id);
@@ -59,6 +65,9 @@ void grads_free(struct grads *grads)
 }
 
 /* Step 4: the array is ours, and what it is was proved to be preserved; look all the same. */
+/*@ requires grads_valid(grads) && \valid_read(node) && shape_readable(node->shape, node->ndim);
+  @ assigns \nothing;
+  @ ensures \result <==> id < grads->size && slot_is(grads->slots + id, node); */
 static bool slot_fits(const struct grads *grads, const struct node *node, size_t id)
 {
     if (id >= grads->size)
@@ -68,6 +77,9 @@ static bool slot_fits(const struct grads *grads, const struct node *node, size_t
            slot->elements == node->elements && (slot->sum != NULL) == holds_sum(node);
 }
 
+/*@ requires error == \null || \valid(error);
+  @ assigns *error;
+  @ ensures \result == CODE_INTERNAL; */
 static enum code broken_slot(size_t id, struct error *error)
 {
     return error_set(error, CODE_INTERNAL, "node %zu: the gradient array has no such slot", id);
@@ -75,39 +87,76 @@ static enum code broken_slot(size_t id, struct error *error)
 
 /* What the definition decides about the whole list before anything is added: for each contribution
  * its decision, then its slot. */
+/*@ requires grads_valid(grads) && tape_readable(tape) && list_readable(list, n);
+  @ requires \valid(ignored) && (error == \null || \valid(error));
+  @ requires \separated(ignored, error);
+  @ assigns *ignored, *error;
+  @ ensures \result == CODE_OK ==>
+  @     all_fine{Pre}(tape, list, n) && all_have_slots{Pre}(tape, grads, list, n) &&
+  @     *ignored == frozen_among{Pre}(tape, list, n);
+  @ ensures \result != CODE_OK ==> first_error{Pre}(tape, grads, list, n, \result); */
 static enum code decide_list(const struct tape *tape, const struct grads *grads,
                              const struct contribution *list, size_t n, size_t *ignored,
                              struct error *error)
 {
     struct error refusal;
-    size_t decided = grad_decide_list(tape, list, n, ignored, &refusal);
+    size_t frozen;
+    size_t decided = grad_decide_list(tape, list, n, &frozen, &refusal);
+    /*@ assert \forall integer k; 0 <= k < decided ==>
+      @     list[k].node == \at(list[\at(k, Here)].node, Pre) && list[k].node < tape->size; */
+    /*@ assert tape_readable(tape) && grads_valid(grads); */
+    /*@ loop invariant 0 <= k <= decided;
+      @ loop invariant all_have_slots{Pre}(tape, grads, list, k);
+      @ loop assigns k;
+      @ loop variant decided - k; */
     for (size_t k = 0; k < decided; k++) {
         size_t id = (size_t)list[k].node;
         if (tape->nodes[id].requires_grad && !slot_fits(grads, &tape->nodes[id], id))
             return broken_slot(id, error);
     }
+    *ignored = frozen;
     return decided < n ? error_set(error, refusal.code, "%s", refusal.message) : CODE_OK;
 }
 
+/*@ requires n > 0 ==> \valid_read(list + (0 .. n - 1));
+  @ assigns \nothing;
+  @ ensures \result <==> times(list, n, node) > 1; */
 static bool goes_to_again(const struct contribution *list, size_t n, uint64_t node)
 {
-    size_t times = 0;
+    size_t found = 0;
+    /*@ loop invariant 0 <= found <= k <= n && found == times(list, k, node);
+      @ loop assigns k, found;
+      @ loop variant n - k; */
     for (size_t k = 0; k < n; k++)
-        times += list[k].node == node;
-    return times > 1;
+        if (list[k].node == node)
+            found++;
+    return found > 1;
 }
 
 /* Room for all of them: for the only contribution to its slot what it needs; a second one might
  * need anything. */
+/*@ requires grads_valid(grads) && tape_readable(tape) && list_readable(list, n);
+  @ requires n > 0 ==> \valid_read(data + (0 .. n - 1));
+  @ requires error == \null || \valid(error);
+  @ requires addable(tape, grads, list, n);
+  @ assigns accumulator_cells[0 .. 0x3fffffff], *error;
+  @ ensures \result == CODE_OK ||
+  @     (\result == CODE_RESOURCE_EXHAUSTED &&
+  @      \exists integer k; 0 <= k < n && receives{Pre}(tape, \at(list[\at(k, Post)].node, Pre)));
+  @ ensures grads_valid(grads) && same_slots{Pre, Post}(grads); */
 static enum code prepare_list(const struct tape *tape, struct grads *grads,
                               const struct contribution *list, const void *const *data, size_t n,
                               struct error *error)
 {
+    /*@ loop invariant 0 <= k <= n;
+      @ loop invariant grads_valid(grads) && same_slots{Pre, Here}(grads);
+      @ loop assigns k, accumulator_cells[0 .. 0x3fffffff];
+      @ loop variant n - k; */
     for (size_t k = 0; k < n; k++) {
         size_t id = (size_t)list[k].node;
-        struct grad_slot *slot = &grads->slots[id];
-        if (!tape->nodes[id].requires_grad || slot->sum == NULL)
+        if (!tape->nodes[id].requires_grad || grads->slots[id].sum == NULL)
             continue;
+        struct grad_slot *slot = &grads->slots[id];
         struct tensor tensor = {.data = data[k], .dtype = (enum dtype)list[k].dtype};
         struct terms terms = {.tensors = &tensor, .count = 1, .first = slot->contributions};
         bool ready = goes_to_again(list, n, list[k].node) ? accumulator_prepare_any(slot->sum)
@@ -118,34 +167,88 @@ static enum code prepare_list(const struct tape *tape, struct grads *grads,
     return CODE_OK;
 }
 
-/* Slot becomes old + g. */
-static void slot_add(struct grad_slot *slot, const struct contribution *c, const void *data)
+/* Slot id becomes old + g; no other slot changes. */
+/*@ requires grads_valid(grads) && id < grads->size && valid_dtype(dtype);
+  @ requires grads->slots[id].contributions < UINT64_MAX;
+  @ requires \separated(grads->slots + (0 .. grads->size - 1), grads);
+  @ assigns grads->slots[id].contributions;
+  @ assigns accumulator_cells[cell_of(grads->slots[id].sum)];
+  @ ensures grads_valid(grads);
+  @ ensures \forall integer other, i;
+  @     0 <= other < grads->size && other != id && grads->slots[other].sum != \null ==>
+  @     held(grads->slots[other].sum, i) == \old(held(grads->slots[other].sum, i));
+  @ ensures grads->slots[id].contributions == \old(grads->slots[id].contributions) + 1;
+  @ ensures grads->slots[id].sum != \null ==> \forall integer i;
+  @     held(grads->slots[id].sum, i) ==
+  @         plus(\old(held(grads->slots[id].sum, i)), given(data, dtype, i)); */
+static void slot_add(struct grads *grads, size_t id, enum dtype dtype, const void *data)
 {
-    struct tensor tensor = {.data = data, .dtype = (enum dtype)c->dtype};
+    struct grad_slot *slot = &grads->slots[id];
+    struct tensor tensor = {.data = data, .dtype = dtype};
     struct terms terms = {.tensors = &tensor, .count = 1, .first = slot->contributions};
     if (slot->sum != NULL)
         must(accumulator_add(slot->sum, &terms, 0, fold_blocks(slot->elements)));
     slot->contributions++;
 }
 
+/*@ requires grads_valid(grads) && tape_readable(tape) && list_readable(list, n);
+  @ requires n > 0 ==> \valid_read(data + (0 .. n - 1));
+  @ requires grads_apart(grads, tape, list, n) && room_to_count(grads, n);
+  @ requires addable(tape, grads, list, n);
+  @ assigns grads->slots[0 .. grads->size - 1].contributions;
+  @ assigns accumulator_cells[0 .. 0x3fffffff];
+  @ ensures grads_valid(grads);
+  @ ensures counted{Pre, Post}(tape, grads, list, n);
+  @ ensures summed{Pre, Post}(tape, grads, list, data, n);
+  @ ensures others_same{Pre, Post}(tape, grads);
+  @ ensures unnamed_same{Pre, Post}(grads, list, n); */
 static void add_list(const struct tape *tape, struct grads *grads, const struct contribution *list,
                      const void *const *data, size_t n)
 {
-    for (size_t k = 0; k < n; k++)
-        if (tape->nodes[list[k].node].requires_grad)
-            slot_add(&grads->slots[list[k].node], &list[k], data[k]);
+    /*@ loop invariant 0 <= k <= n;
+      @ loop invariant grads->size == \at(grads->size, Pre) && tape->size == \at(tape->size, Pre);
+      @ loop invariant grads_valid(grads);
+      @ loop invariant others_same{Pre, Here}(tape, grads);
+      @ loop invariant unnamed_same{Pre, Here}(grads, list, n);
+      @ loop invariant \forall integer j; 0 <= j < n ==> list[j].node == \at(list[j].node, Pre);
+      @ loop invariant \forall integer id; 0 <= times{Pre}(list, k, id) <= k;
+      @ loop invariant counted{Pre, Here}(tape, grads, list, k);
+      @ loop invariant summed{Pre, Here}(tape, grads, list, data, k);
+      @ loop assigns k, grads->slots[0 .. \at(grads->size, Pre) - 1].contributions;
+      @ loop assigns accumulator_cells[0 .. 0x3fffffff];
+      @ loop variant n - k; */
+    for (size_t k = 0; k < n; k++) {
+        size_t id = (size_t)list[k].node;
+        if (!tape->nodes[id].requires_grad)
+            continue;
+        /*@ assert id < grads->size && known_dtype(list + k) && receives{Pre}(tape, id); */
+        /*@ assert \separated(grads->slots + id, list + (0 .. n - 1)); */
+        slot_add(grads, id, (enum dtype)list[k].dtype, data[k]);
+        /*@ assert step: \forall integer o, i, sum start;
+          @     folded{Pre}(list, data, k + 1, o, i, start) ==
+          @         (o == id ? plus(folded{Pre}(list, data, k, o, i, start),
+          @                         given(data[k], list[k].dtype, i))
+          @                  : folded{Pre}(list, data, k, o, i, start)); */
+        /*@ assert this: grads->slots[id].sum != \null ==> \forall integer i;
+          @     held(grads->slots[id].sum, i) == folded{Pre}(list, data, k + 1, id, i,
+          @         \at(held(grads->slots[\at(id, Here)].sum, \at(i, Here)), Pre)); */
+    }
 }
 
 enum code grads_add_list(const struct tape *tape, struct grads *grads,
                          const struct contribution *list, const void *const *data, size_t n,
                          size_t *ignored, struct error *error)
 {
+    /*@ assert \forall integer pref, mid, id;
+      @     within(list, n, pref, mid) && outside(pref, mid, id) ==> unnamed(list, n, id); */
     size_t frozen;
     enum code code = decide_list(tape, grads, list, n, &frozen, error);
     if (code == CODE_OK)
         code = prepare_list(tape, grads, list, data, n, error);
     if (code != CODE_OK)
         return code;
+    /*@ assert addable(tape, grads, list, n); */
+    /*@ assert frozen == frozen_among{Pre}(tape, list, n); */
     add_list(tape, grads, list, data, n);
     *ignored = frozen;
     return CODE_OK;
@@ -155,6 +258,9 @@ enum code grad_add_all(const struct tape *tape, struct grads *grads, const struc
                        const void *data, struct error *error)
 {
     size_t ignored;
+    /*@ assert times(c, 1, c->node) == 1; */
+    /*@ assert \forall integer i, sum start; folded(c, &data, 1, c->node, i, start) ==
+      @     plus(start, given(data, c->dtype, i)); */
     return grads_add_list(tape, grads, c, &data, 1, &ignored, error);
 }
 
@@ -165,12 +271,25 @@ enum code grads_step(const struct tape *tape, struct grads *grads, size_t id,
     if (id >= tape->size)
         return error_set(error, CODE_UNKNOWN_NODE, "node %zu: the tape has %zu nodes", id,
                          tape->size);
+    /*@ loop invariant 0 <= k <= n;
+      @ loop invariant \forall integer j; 0 <= j < k ==>
+      @     list[j].node < id || tape->size <= list[j].node;
+      @ loop assigns k;
+      @ loop variant n - k; */
     for (size_t k = 0; k < n; k++)
         if (list[k].node >= id && list[k].node < tape->size)
             return error_set(error, CODE_INVALID_ARGUMENT,
                              "node %" PRIu64 " is not before node %zu, whose parent it is to be",
                              list[k].node, id);
-    return grads_add_list(tape, grads, list, data, n, ignored, error);
+    /*@ assert before: \forall integer j; 0 <= j < n && list[j].node < tape->size ==>
+      @     list[j].node < id; */
+    enum code code = grads_add_list(tape, grads, list, data, n, ignored, error);
+    /*@ assert on_tape: code == CODE_OK ==> \forall integer j; 0 <= j < n ==>
+      @     on_tape{Pre}(tape, list + j); */
+    /*@ assert parents: code == CODE_OK ==> within{Pre}(list, n, 0, id); */
+    /*@ assert passed: code == CODE_OK ==> \forall integer o; id <= o ==>
+      @     unnamed{Pre}(list, n, o); */
+    return code;
 }
 
 enum code grads_read(const struct tape *tape, const struct grads *grads, size_t id, void *out,

@@ -71,9 +71,17 @@ MUST_USE bool block_add_floats(struct accumulator *acc, uint64_t block, const st
 /* Gives back what a block took for its tier. */
 void block_drop_extra(struct accumulator *acc, uint64_t block);
 
+/*@ predicate same_sum{L1, L2}(struct accumulator *a) =
+  @     held_count{L1}(a) == held_count{L2}(a) && held_elements{L1}(a) == held_elements{L2}(a) &&
+  @     \forall integer i; held{L1}(a, i) == held{L2}(a, i); */
+
 /* Promotes blocks until adding the one contribution in terms cannot fail. Sums stay what they are.
  */
+/*@ assigns accumulator_cells[cell_of(acc)];
+  @ ensures same_sum{Pre, Post}(acc); */
 MUST_USE bool accumulator_prepare(struct accumulator *acc, const struct terms *terms);
 
 /* Likewise, for any contributions at all: what may come is not known yet. */
+/*@ assigns accumulator_cells[cell_of(acc)];
+  @ ensures same_sum{Pre, Post}(acc); */
 MUST_USE bool accumulator_prepare_any(struct accumulator *acc);
