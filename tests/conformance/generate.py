@@ -10,7 +10,6 @@ from model import DTYPES, WIDENS, size
 from wire import (
     EXACT,
     F32,
-    F64,
     I32,
     I64,
     IN_ORDER,
