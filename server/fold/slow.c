@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "fold/kernels.h"
+#include "fold/words.h"
 
 struct chunk_sum {
     struct wide_format format;
@@ -46,27 +47,19 @@ static void add_state(struct chunk_sum *sum, const struct accumulator *acc, uint
             add_value(sum, i, state_lo(acc, block, at)[i]);
 }
 
+_Static_assert((int)PLANES == (int)PLANE_DIGITS,
+               "an element's planes are the digits that words.c adds");
+
 /* words += the planes, which become 0. */
 static void carry_planes(struct chunk_sum *sum, int64_t planes[PLANES][CHUNK])
 {
     for (unsigned i = 0; i < CHUNK; i++) {
-        uint64_t *words = sum->words + (size_t)i * sum->format.words;
-        uint64_t digits[PLANES / 2 + 1] = {0};
-        int64_t carry = 0;
+        int64_t digits[PLANES];
         for (unsigned p = 0; p < PLANES; p++) {
-            int64_t value = planes[p][i] + carry;
-            digits[p / 2] |= (uint64_t)(uint32_t)value << (32 * (p % 2));
-            carry = value >> 32;
+            digits[p] = planes[p][i];
             planes[p][i] = 0;
         }
-        digits[PLANES / 2] = (uint64_t)carry;
-        uint64_t over = 0;
-        for (unsigned w = 0; w < PLANES / 2 + 1; w++) {
-            uint64_t part;
-            bool first = __builtin_add_overflow(words[w], digits[w], &part);
-            bool second = __builtin_add_overflow(part, over, &words[w]);
-            over = (uint64_t)first | (uint64_t)second;
-        }
+        words_add_planes(sum->words + (size_t)i * PLANE_WORDS, digits);
     }
 }
 

@@ -86,11 +86,7 @@ void sums_add(enum dtype dtype, uint64_t *low, int64_t *high, const unsigned cha
         add128(&low[i], &high[i], element(dtype, data, i));
 }
 
-/* (high, low) / n in two digits of 32 bits. */
-/*@ requires high < n <= 0xffffffff && \valid(rest);
-  @ assigns *rest;
-  @ ensures sum128(high, low) == \result * n + *rest && *rest < n; */
-static uint64_t divide(uint64_t high, uint64_t low, uint64_t n, uint64_t *rest)
+uint64_t sum_divide(uint64_t high, uint64_t low, uint64_t n, uint64_t *rest)
 {
     uint64_t upper = high * 0x100000000 + low / 0x100000000;
     //@ assert sum128(high, low) == upper * 0x100000000 + low % 0x100000000;
@@ -113,7 +109,7 @@ int64_t integer_mean(int64_t high, uint64_t low, uint64_t n)
     uint64_t lower = negative && low != 0 ? UINT64_MAX - low + 1 : low;
     //@ assert sum128(upper, lower) == \abs(sum128(high, low));
     uint64_t rest;
-    uint64_t quotient = divide(upper, lower, n, &rest);
+    uint64_t quotient = sum_divide(upper, lower, n, &rest);
     //@ assert negative ==> sum128(high, low) == -(quotient * n) - rest;
     //@ assert !negative ==> sum128(high, low) == quotient * n + rest;
     uint64_t missing = n - rest;

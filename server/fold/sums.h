@@ -49,6 +49,12 @@ void sums_add_i32(int64_t *sums, const unsigned char *data, unsigned n);
 void sums_add(enum dtype dtype, uint64_t *low, int64_t *high, const unsigned char *data,
               unsigned n);
 
+/* (high, low) / n, and what is left, in two digits of 32 bits. high < n <= UINT32_MAX. */
+/*@ requires high < n <= 0xffffffff && \valid(rest);
+  @ assigns *rest;
+  @ ensures sum128(high, low) == \result * n + *rest && *rest < n; */
+uint64_t sum_divide(uint64_t high, uint64_t low, uint64_t n, uint64_t *rest);
+
 /* value / n to nearest, ties to even, of a value that is given as 128 bits: the sum of n or fewer
  * integers, so that it cannot be out of range. 1 <= n <= UINT32_MAX. */
 /*@ requires 1 <= n <= 0xffffffff;

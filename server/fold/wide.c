@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "fold/words.h"
 
 enum {
     FRACTION_BITS = 52,
@@ -16,7 +17,7 @@ __extension__ typedef unsigned __int128 u128;
 struct wide_format wide_format(enum dtype node)
 {
     struct wide_format f64 = {.words = WIDE_WORDS_MAX, .unit = FIRST_UNIT};
-    struct wide_format others = {.words = 5, .unit = -149};
+    struct wide_format others = {.words = PLANE_WORDS, .unit = -149};
     return node == DTYPE_F64 ? f64 : others;
 }
 
@@ -82,18 +83,6 @@ static bool take_magnitude(const uint64_t *words, unsigned n_words, uint64_t *ma
     return negative;
 }
 
-/* words /= n; true when there was a remainder. */
-static bool divide(uint64_t *words, unsigned n_words, uint64_t n)
-{
-    uint64_t remainder = 0;
-    for (unsigned i = n_words; i-- > 0;) {
-        u128 dividend = (u128)remainder << 64 | words[i];
-        words[i] = (uint64_t)(dividend / n);
-        remainder = (uint64_t)(dividend % n);
-    }
-    return remainder != 0;
-}
-
 /* (q + something below its last bit that is not zero, if that is set) · 2^unit as a double. The top
  * bit of q is set, so the last one is far below the double's and may stand for all that is cut off.
  */
@@ -130,7 +119,7 @@ double wide_quotient(const uint64_t *words, struct wide_format format, uint64_t 
     uint64_t m[FRACTION_WORDS + WIDE_WORDS_MAX] = {0}; /* the fraction's words first */
     bool negative = take_magnitude(words, format.words, m + FRACTION_WORDS);
     unsigned n_words = FRACTION_WORDS + format.words;
-    bool inexact = n > 1 && divide(m, n_words, n);
+    bool inexact = n > 1 && words_divide(m, n_words, n) != 0;
     unsigned top = n_words;
     while (top > 0 && m[top - 1] == 0)
         top--;

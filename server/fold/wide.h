@@ -19,6 +19,7 @@ struct wide_format {
 };
 
 /* f64: 2,176 bits in units of 2^-1074; the other float dtypes: 320 bits in units of 2^-149. */
+/*@ assigns \result \from node; */
 struct wide_format wide_format(enum dtype node);
 
 /* Adds x, which is finite and a multiple of 2^unit. Room for 2^42 contributions of f32, 2^77 of
@@ -30,6 +31,6 @@ enum rounding {
     ROUND_ODD,     /* towards zero, then the last bit is set when anything was cut off */
 };
 
-/* The integer divided by n > 0, rounded once to a double. Zero is +0. */
+/* The integer divided by n, 1 <= n <= UINT32_MAX, rounded once to a double. Zero is +0. */
 double wide_quotient(const uint64_t *words, struct wide_format format, uint64_t n,
                      enum rounding rounding);
