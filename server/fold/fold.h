@@ -98,10 +98,12 @@ struct accumulator;
 
 /* An accumulator holding no contribution; NULL when the budget or the memory is exhausted. The
  * budget is borrowed until accumulator_free. elements > 0. */
+/*@ assigns \result, *budget \from *rule, elements, *budget; */
 struct accumulator *accumulator_new(const struct fold_rule *rule, uint64_t elements,
                                     struct fold_budget *budget);
 
 /* Gives memory and budget back. NULL is allowed. */
+/*@ assigns accumulator_cells[cell_of(acc)]; */
 void accumulator_free(struct accumulator *acc);
 
 /* Adds terms to blocks [block, block + n_blocks). Each block remembers how many contributions it
@@ -138,6 +140,7 @@ uint64_t fold_blocks(uint64_t elements);
  * n_blocks) are written; it may be one of the terms' tensors of the same dtype. n: the divisor of
  * MEAN; with n = 0 the result is +0. Returns false when an integer sum is out of the dtype's range
  * (the block's elements are then unspecified). */
+/*@ assigns ((char *)out)[..]; */
 MUST_USE bool fold_read(const struct fold_rule *rule, const struct accumulator *acc,
                         const struct terms *terms, uint64_t n, uint64_t elements, void *out,
                         uint64_t block, uint64_t n_blocks);

@@ -47,6 +47,7 @@ class Outcome:
     open: list = dataclasses.field(default_factory=list)    # (function, goal)
     doomed: list = dataclasses.field(default_factory=list)  # (function, smoke test)
     contracts: set = dataclasses.field(default_factory=set)  # functions that have one
+    longest_seconds: float = 0
     problems: list = dataclasses.field(default_factory=list)
 
 
@@ -137,7 +138,8 @@ def frama_c(entry, folder, top, extra, report):
     if "split" in entry.options:
         command.append("-wp-split")
     done = subprocess.run([*command, *extra, entry.file], cwd=top, capture_output=True, text=True,
-                          env={**os.environ, "WHY3CONFIG": os.path.join(folder, "why3.conf")},
+                          env={**os.environ, "PWD": top,  # where Frama-C starts
+                               "WHY3CONFIG": os.path.join(folder, "why3.conf")},
                           check=False)
     shutil.rmtree(report + ".wp", ignore_errors=True)
     with open(report.removesuffix(".json") + ".log", "w", encoding="utf-8") as log:
@@ -189,12 +191,19 @@ def prove(entry, folder, top=TOP, timeout=TIMEOUT_SECONDS, smoke=True):
             outcome.problems.append("Frama-C gives up:\n" + "\n".join(text.splitlines()[-12:]))
             return outcome
         collect(report, outcome)
+        outcome.longest_seconds = max(outcome.longest_seconds, longest_seconds(text))
         outcome.problems += [w for w in warnings(text, entry) if w not in outcome.problems]
     without = sorted(set(entry.prove) - outcome.contracts)
     outcome.problems += [f"{name}: no contract" for name in without]
     if smoke:
         smoke_tests(entry, folder, top, base, outcome)
     return outcome
+
+
+def longest_seconds(text):
+    """What the goal that took longest took."""
+    times = re.findall(r": Valid (?:\(Qed:[^)]*\) )?\(([\d.]+)(ms|s)\)", text)
+    return max((float(n) / (1000 if unit == "ms" else 1) for n, unit in times), default=0)
 
 
 def collect(report, outcome):
