@@ -213,6 +213,111 @@ static void without_memory_nothing_changes(void **state)
     assert_unchanged_but(f, 0);
 }
 
+static enum code add_list(struct fixture *f, const struct contribution *list, size_t n,
+                          size_t *ignored)
+{
+    const void *data[4] = {f->data, f->data, f->data, f->data};
+    struct error error;
+    error_clear(&error);
+    enum code code = grads_add_list(&tape, &f->grads, list, data, n, ignored, &error);
+    assert_int_equal(error.code, code);
+    return code;
+}
+
+static void a_list_adds_to_the_slots_it_names_and_to_no_other(void **state)
+{
+    struct fixture *f = *state;
+    static float once[ELEMENTS];
+    static float thrice[ELEMENTS];
+    size_t ignored;
+    for (size_t i = 0; i < ELEMENTS; i++)
+        f->data[i] = (float)i;
+    assert_int_equal(add(f, 4, DTYPE_F32, shape_long, 2), CODE_OK);
+    remember(f);
+    const struct contribution list[] = {{0, DTYPE_F32, shape_long, 2},
+                                        {FROZEN, DTYPE_F32, shape_turned, 2},
+                                        {0, DTYPE_F32, shape_long, 2},
+                                        {0, DTYPE_F32, shape_long, 2}};
+    assert_int_equal(add_list(f, list, 4, &ignored), CODE_OK);
+    assert_int_equal(ignored, 1);
+    assert_int_equal(f->grads.slots[0].contributions, 3);
+    assert_unchanged_but(f, 0);
+    read_slot(f, 4, once);
+    read_slot(f, 0, thrice);
+    for (size_t i = 0; i < ELEMENTS; i++)
+        assert_true(thrice[i] == 3 * once[i]);
+    assert_int_equal(add_list(f, list, 0, &ignored), CODE_OK);
+}
+
+static void a_list_with_an_error_changes_nothing_and_says_the_first(void **state)
+{
+    struct fixture *f = *state;
+    size_t ignored = 77;
+    fill(f);
+    remember(f);
+    struct contribution list[] = {{0, DTYPE_F32, shape_long, 2},
+                                  {4, DTYPE_F32, shape_long, 2},
+                                  {4, DTYPE_F32, shape_turned, 2},
+                                  {NODES, DTYPE_F32, shape_long, 2}};
+    assert_int_equal(add_list(f, list, 4, &ignored), CODE_SHAPE_MISMATCH);
+    assert_unchanged_but(f, NODES);
+    f->grads.slots[4].ndim = 1; /* the slot of an earlier contribution is broken */
+    assert_int_equal(add_list(f, list, 4, &ignored), CODE_INTERNAL);
+    f->grads.slots[4].ndim = 2;
+    list[2] = list[3];
+    assert_int_equal(add_list(f, list, 4, &ignored), CODE_UNKNOWN_NODE);
+    assert_unchanged_but(f, NODES);
+    assert_int_equal(ignored, 77);
+}
+
+/* Memory for the first node's sum, and for a part of the second's: neither changes. */
+static void a_list_without_memory_changes_nothing(void **state)
+{
+    struct fixture *f = *state;
+    size_t ignored;
+    const struct contribution list[] = {{0, DTYPE_F32, shape_long, 2},
+                                        {0, DTYPE_F32, shape_long, 2},
+                                        {4, DTYPE_F32, shape_long, 2},
+                                        {4, DTYPE_F32, shape_long, 2}};
+    fill(f);
+    remember(f);
+    uint64_t used = f->budget.bytes_used;
+    unsigned refused = 0;
+    f->budget.bytes_max = used;
+    while (add_list(f, list, 4, &ignored) != CODE_OK) {
+        assert_unchanged_but(f, NODES);
+        f->budget.bytes_max += 20000;
+        refused++;
+        assert_true(refused < 100);
+    }
+    assert_true(refused > 1);
+    assert_int_equal(f->grads.slots[0].contributions, 2);
+    assert_int_equal(f->grads.slots[4].contributions, 2);
+}
+
+static void a_step_gives_to_earlier_nodes_only(void **state)
+{
+    struct fixture *f = *state;
+    const void *data[] = {f->data};
+    struct contribution c = {2, DTYPE_I32, shape_pair, 1};
+    size_t ignored;
+    struct error error;
+    remember(f);
+    assert_int_equal(grads_step(&tape, &f->grads, NODES, &c, data, 1, &ignored, &error),
+                     CODE_UNKNOWN_NODE);
+    assert_int_equal(grads_step(&tape, &f->grads, 2, &c, data, 1, &ignored, &error),
+                     CODE_INVALID_ARGUMENT);
+    assert_int_equal(grads_step(&tape, &f->grads, 0, &c, data, 1, &ignored, &error),
+                     CODE_INVALID_ARGUMENT);
+    assert_unchanged_but(f, NODES);
+    assert_int_equal(grads_step(&tape, &f->grads, 3, &c, data, 1, &ignored, &error), CODE_OK);
+    assert_int_equal(f->grads.slots[2].contributions, 1);
+    assert_unchanged_but(f, 2);
+    c.node = NODES;
+    assert_int_equal(grads_step(&tape, &f->grads, 3, &c, data, 1, &ignored, &error),
+                     CODE_UNKNOWN_NODE);
+}
+
 static void integer_out_of_range_is_said_when_read(void **state)
 {
     struct fixture *f = *state;
@@ -258,6 +363,10 @@ int main(void)
         WITH_FIXTURE(only_the_slot_itself_changes),
         WITH_FIXTURE(adding_equals_reading_all_in_one_pass),
         WITH_FIXTURE(without_memory_nothing_changes),
+        WITH_FIXTURE(a_list_adds_to_the_slots_it_names_and_to_no_other),
+        WITH_FIXTURE(a_list_with_an_error_changes_nothing_and_says_the_first),
+        WITH_FIXTURE(a_list_without_memory_changes_nothing),
+        WITH_FIXTURE(a_step_gives_to_earlier_nodes_only),
         WITH_FIXTURE(integer_out_of_range_is_said_when_read),
         WITH_FIXTURE(init_without_memory_gives_all_back),
     };
