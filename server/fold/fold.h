@@ -75,15 +75,14 @@ const char *fold_kernels_choose(const char *wanted);
 
 struct accumulator;
 
-/* For the proofs the memory that an accumulator owns is one cell, and a tensor does not change while
- * it is read. What they mean is not said there: `plus` is the addition of the rule, exact or in
- * order. */
+/* For the proofs, what an accumulator owns is one cell, and a tensor does not change while it is
+ * read. What the contents mean is left open: `plus` is the addition of the rule, whichever. */
 /*@ ghost extern int64_t accumulator_cells[0x40000000]; */
 /*@ axiomatic Sums {
   @   type sum;
   @   logic sum plus(sum a, sum b);
   @   logic integer cell_of(struct accumulator *acc);
-  @   axiom cell_of_range: \forall struct accumulator *acc; 0 <= cell_of(acc) < 0x40000000;
+  @   axiom cell_of_range: \forall struct accumulator *a; 0 <= cell_of(a) < 0x40000000;
   @   logic sum element_in(integer cell, integer i);
   @   logic integer count_in(integer cell);
   @   logic integer elements_in(integer cell);
@@ -91,7 +90,8 @@ struct accumulator;
   @ }
   @ logic sum held{L}(struct accumulator *a, integer i) =
   @     element_in(accumulator_cells[cell_of(a)], i);
-  @ logic integer held_count{L}(struct accumulator *a) = count_in(accumulator_cells[cell_of(a)]);
+  @ logic integer held_count{L}(struct accumulator *a) =
+  @     count_in(accumulator_cells[cell_of(a)]);
   @ logic integer held_elements{L}(struct accumulator *a) =
   @     elements_in(accumulator_cells[cell_of(a)]);
   @ logic integer blocks_of(integer elements) = (elements + FOLD_BLOCK - 1) / FOLD_BLOCK; */
