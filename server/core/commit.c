@@ -64,10 +64,9 @@ static enum code check_expected(const struct push *push, struct round *round, st
     uint32_t i = 0;
     for (; i < push->n_terms && code == CODE_OK; i++) {
         uint32_t id = push->terms[i].node;
-        code = push_check_room(&nodes[id], &round->slots[id], id, error);
+        code = slot_offer(&nodes[id], &round->slots[id], id, error);
     }
-    while (i > 0)
-        round->slots[push->terms[--i].node].offered = 0;
+    slots_forget_offered(round->slots, push->terms, i);
     return code;
 }
 
@@ -120,8 +119,7 @@ void push_commit(struct core *core, struct update *update, struct round *round, 
     key->ignored = push->ignored;
     round->pushes++;
     round->bytes += push->body_bytes;
-    for (uint32_t i = 0; i < push->n_terms; i++)
-        round->slots[push->terms[i].node].accepted++;
+    slots_accept(round->slots, push->terms, push->n_terms);
     push->round = round;
     list_append(&round->persisting, &push->link);
     list_append(&push->peer->committed, &push->peer_link);

@@ -125,7 +125,7 @@ static bool would_be_accepted(struct round *round, const struct push *push)
     bool fine = push_check_round(job, push, &same, &repeated, NULL) == CODE_OK && repeated == NULL;
     for (uint32_t i = 0; i < push->n_terms; i++) {
         uint32_t id = push->terms[i].node;
-        fine &= push_check_room(&job->tape.nodes[id], &round->slots[id], id, NULL) == CODE_OK;
+        fine &= slot_offer(&job->tape.nodes[id], &round->slots[id], id, NULL) == CODE_OK;
     }
     return fine;
 }
@@ -134,8 +134,7 @@ static void forget_offered(struct round *round)
 {
     list_each (wait, &round->gathering) {
         const struct push *push = push_of(wait);
-        for (uint32_t i = 0; i < push->n_terms; i++)
-            round->slots[push->terms[i].node].offered = 0;
+        slots_forget_offered(round->slots, push->terms, push->n_terms);
     }
 }
 

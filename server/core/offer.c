@@ -90,21 +90,6 @@ static void add_bytes(struct summary *s, const struct contribution *c)
         s->overflow = true;
 }
 
-enum code push_check_room(const struct node *node, struct slot *slot, uint64_t id,
-                          struct error *error)
-{
-    uint64_t total = (uint64_t)slot->accepted + ++slot->offered;
-    if (node->expected > 0 && total > node->expected)
-        return error_set(error, CODE_INVALID_ARGUMENT,
-                         "node %" PRIu64 ": has its %" PRIu32 " expected contributions", id,
-                         node->expected);
-    if (total > LIMIT_CONTRIBUTIONS_PER_NODE)
-        return error_set(error, CODE_RESOURCE_EXHAUSTED,
-                         "node %" PRIu64 ": has %" PRIu32 " contributions, the limit", id,
-                         slot->accepted);
-    return CODE_OK;
-}
-
 /* A contribution that is fine by itself: is there room for it? */
 static enum code look_at(const struct job *job, struct round *round, const struct contribution *c,
                          struct summary *s, struct error *error)
@@ -113,7 +98,7 @@ static enum code look_at(const struct job *job, struct round *round, const struc
     add_bytes(s, c);
     if (!node->requires_grad)
         return CODE_OK;
-    return push_check_room(node, &round->slots[c->node], c->node, error);
+    return slot_offer(node, &round->slots[c->node], c->node, error);
 }
 
 /* Sets the counts per slot back to 0 for the contributions that were looked at. */

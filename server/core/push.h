@@ -6,15 +6,6 @@
 #include "core/places.h"
 #include "core/round.h"
 
-/* One contribution that will be added. Lives in its push. */
-struct term {
-    struct push *push;
-    struct term *next; /* of the same node, in the order of eligibility */
-    uint64_t offset;   /* of the tensor in the body */
-    uint32_t node;
-    enum dtype dtype;
-};
-
 enum {
     PUSH_INLINE_BYTES = 1024 /* a body of so much at most lies behind the terms */
 };

@@ -13,26 +13,13 @@
 #include "core/core.h"
 #include "core/keys.h"
 #include "core/results.h"
+#include "core/slots.h"
 
 /* Read by the outside, through round_status(). */
 enum round_state {
     ROUND_OPEN = 1,
     ROUND_CLOSING = 2,
     ROUND_CLOSED = 3
-};
-
-/* What a round knows of a node. */
-struct slot {
-    struct term *first; /* eligible and not folded yet */
-    struct term *last;
-    struct accumulator *sum; /* what was folded early */
-    uint64_t eligible;       /* contributions that are in the sum or will be */
-    uint64_t folded;         /* of these, no longer among the terms */
-    uint32_t accepted;       /* contributions of accepted pushes, eligible or held */
-    uint32_t offered;        /* of the pushes that are being looked at; 0 between steps */
-    bool queued;             /* in round.complete */
-    bool complete;           /* the result can be read */
-    bool out_of_range;       /* and does not fit its integer type */
 };
 
 struct round {

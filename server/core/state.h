@@ -83,10 +83,6 @@ void push_persisted(struct core *core, const struct event *event, struct update 
  * repeated key, *repeated is set and all is well. *round is set with CODE_OK. */
 enum code push_check_round(const struct job *job, const struct push *push, struct round **round,
                            const struct key **repeated, struct error *error);
-/* May node `id` have one more contribution, with those of this push that were counted before?
- * Counts it in slot->offered, which must be 0 again when the push has been looked at. */
-enum code push_check_room(const struct node *node, struct slot *slot, uint64_t id,
-                          struct error *error);
 
 /* From here on the push counts. There is room for its key. */
 void push_commit(struct core *core, struct update *update, struct round *round, struct push *push,
