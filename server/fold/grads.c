@@ -1,6 +1,5 @@
 #include "fold/grads.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 
 #include "base/shape.h"
@@ -271,25 +270,7 @@ enum code grads_step(const struct tape *tape, struct grads *grads, size_t id,
     if (id >= tape->size)
         return error_set(error, CODE_UNKNOWN_NODE, "node %zu: the tape has %zu nodes", id,
                          tape->size);
-    /*@ loop invariant 0 <= k <= n;
-      @ loop invariant \forall integer j; 0 <= j < k ==>
-      @     list[j].node < id || tape->size <= list[j].node;
-      @ loop assigns k;
-      @ loop variant n - k; */
-    for (size_t k = 0; k < n; k++)
-        if (list[k].node >= id && list[k].node < tape->size)
-            return error_set(error, CODE_INVALID_ARGUMENT,
-                             "node %" PRIu64 " is not before node %zu, whose parent it is to be",
-                             list[k].node, id);
-    /*@ assert before: \forall integer j; 0 <= j < n && list[j].node < tape->size ==>
-      @     list[j].node < id; */
-    enum code code = grads_add_list(tape, grads, list, data, n, ignored, error);
-    /*@ assert on_tape: code == CODE_OK ==> \forall integer j; 0 <= j < n ==>
-      @     on_tape{Pre}(tape, list + j); */
-    /*@ assert parents: code == CODE_OK ==> within{Pre}(list, n, 0, id); */
-    /*@ assert passed: code == CODE_OK ==> \forall integer o; id <= o ==>
-      @     unnamed{Pre}(list, n, o); */
-    return code;
+    return grads_add_list(tape, grads, list, data, n, ignored, error);
 }
 
 enum code grads_read(const struct tape *tape, const struct grads *grads, size_t id, void *out,

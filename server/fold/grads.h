@@ -186,10 +186,9 @@ MUST_USE enum code grads_add_list(const struct tape *tape, struct grads *grads,
                                   const struct contribution *list, const void *const *data,
                                   size_t n, size_t *ignored, struct error *error);
 
-/* One step of the reverse loop, backwardDenseFromStep: `list` is what the VJP of node `id` gives to
- * its parents. As grads_add_list; before that, CODE_UNKNOWN_NODE without node `id`, and
- * CODE_INVALID_ARGUMENT for a parent that is on the tape but not before `id`: the loop has passed
- * it. */
+/* One step of the reverse loop, backwardDenseFromStep: `list` is what the VJP of node `id` gives.
+ * CODE_UNKNOWN_NODE without node `id`; else as grads_add_list. As in the source, any node may be
+ * named, also `id` itself and later ones, which the loop has passed. */
 /*@ requires grads_valid(grads) && tape_readable(tape) && list_readable(list, n);
   @ requires n > 0 ==> \valid_read(data + (0 .. n - 1));
   @ requires \valid(ignored) && (error == \null || \valid(error));
@@ -199,14 +198,19 @@ MUST_USE enum code grads_add_list(const struct tape *tape, struct grads *grads,
   @ assigns grads->slots[0 .. grads->size - 1].contributions;
   @ assigns accumulator_cells[0 .. 0x3fffffff], *ignored, *error;
   @ ensures size: grads->size == \old(grads->size) && grads_valid(grads);
-  @ ensures parents: \result == CODE_OK ==>
-  @     id < \at(tape->size, Pre) && within{Pre}(list, n, 0, id) && all_fine{Pre}(tape, list, n);
+  @ ensures no_node: id >= \at(tape->size, Pre) ==> \result == CODE_UNKNOWN_NODE;
+  @ ensures verdict: id < \at(tape->size, Pre) ==>
+  @     \result == CODE_OK || first_error{Pre}(tape, grads, list, n, \result) ||
+  @     (\result == CODE_RESOURCE_EXHAUSTED && all_fine{Pre}(tape, list, n) &&
+  @      \exists integer k; 0 <= k < n && receives{Pre}(tape, \at(list[\at(k, Post)].node, Pre)));
+  @ ensures fine: \result == CODE_OK ==>
+  @     all_fine{Pre}(tape, list, n) && all_have_slots{Pre}(tape, grads, list, n);
+  @ ensures ignored: \result == CODE_OK ==> *ignored == frozen_among{Pre}(tape, list, n);
   @ ensures counts: \result == CODE_OK ==> counted{Pre, Post}(tape, grads, list, n);
   @ ensures sums: \result == CODE_OK ==> summed{Pre, Post}(tape, grads, list, data, n);
   @ ensures frozen: others_same{Pre, Post}(tape, grads);
   @ ensures nothing: \result != CODE_OK ==> same_slots{Pre, Post}(grads);
-  @ ensures passed: \forall integer o; id <= o < grads->size ==>
-  @     grads->slots[o].contributions == \old(grads->slots[o].contributions); */
+  @ ensures unnamed: unnamed_same{Pre, Post}(grads, list, n); */
 MUST_USE enum code grads_step(const struct tape *tape, struct grads *grads, size_t id,
                               const struct contribution *list, const void *const *data, size_t n,
                               size_t *ignored, struct error *error);

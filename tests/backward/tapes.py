@@ -113,6 +113,27 @@ def random_tape(seed, dtype):
     raise AssertionError(f"no tape for seed {seed} of {dtype}")
 
 
+def any_parents(seed, dtype):
+    """Nodes of one shape; some are `given`, whose contributions go to any node of the tape."""
+    maker = Maker(f"{seed} any", dtype)
+    nodes = maker.random.randint(3, 12)
+
+    def two():
+        return elements(maker.values(2))
+
+    for id in range(nodes):
+        frozen = " frozen" if maker.chance(6) else ""
+        if id == 0 or maker.chance(2):
+            to = [maker.random.randrange(nodes) for _ in range(maker.random.randrange(4))]
+            given = "".join(f" ; {parent} [2] = {two()}" for parent in to)
+            maker.tape.add(f"given [2]{frozen} = {two()}{given}")
+        else:
+            op, a, b = maker.random.choice(("add", "sub")), *maker.random.choices(range(id), k=2)
+            maker.tape.add(f"{op} {a} {b}{frozen}")
+    maker.seed(nodes - 1)
+    return maker.tape
+
+
 def long_tape(dtype, shape, steps=8):
     """Many elements; node 0 gets a contribution from each step."""
     maker = Maker("long", dtype)

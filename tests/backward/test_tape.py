@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from oracle import Tape
 from programs import difference, run_local, scaled, slots_of
-from tapes import network, random_tape
+from tapes import any_parents, network, random_tape
 
 DTYPES = ("i64", "f64", "f32")
 
@@ -63,7 +63,7 @@ class Local(unittest.TestCase):
             "; 0 [2] = 5 6 ; 0 [2] = 1 1": [(2, (6, 7))],
             "; 7 [2] = 5 6": "UNKNOWN_NODE node 7",
             "; 0 [2] = 5 6 ; 0 [1,2] = 5 6": "SHAPE_MISMATCH node 0: shape [1,2], expected [2]",
-            "; 7 [2] = 5 6 ; 2 [] = 1": "INVALID_ARGUMENT node 2 is not before node 2",
+            "; 2 [] = 1 ; 7 [2] = 5 6": "UNKNOWN_NODE node 7",
             "; 1 [3,3] = 1 2 3 4 5 6 7 8 9": [(0, (0, 0))],  # frozen before shape
         }.items():
             text = f"{head}given [] = 4 {given}\n"
@@ -76,9 +76,22 @@ class Local(unittest.TestCase):
                 self.assertEqual(found, slots_of(Tape.read(text)))
                 self.assertEqual(found[0][0], wanted[0][0])
 
-    def test_a_step_at_node_0(self):
-        [found] = run_local(["tape i64\ngiven [] = 4 ; 1 [] = 1\n"])
-        self.assertEqual(found, "error UNKNOWN_NODE node 1: the tape has 1 nodes")
+    def test_a_contribution_to_the_node_itself_is_in_its_slot_after_its_step(self):
+        """The source forbids none. The step at node 1 sees 3, and so node 0 gets 3 from it."""
+        tape = Tape.read("tape i64\nleaf [] = 1\nsum 0\ngiven [] = 4 ; 2 [] = 5 ; 1 [] = 3\n"
+                         "given [] = 4 ; 3 [] = 7 ; 4 [] = 9\nsum 0\ngiven [] = 4 ; 5 [] = 1\n")
+        self.expect_oracle([tape])
+        self.assertEqual([values for _, values in tape.backward_dense_from()],
+                         [[3], [3], [5], [7], [9], [1]])
+
+    def test_random_contributions_to_any_node(self):
+        """Before the node, the node itself, after it; none of the passed steps is made again."""
+        tapes = [any_parents(seed, dtype) for dtype in DTYPES for seed in range(scaled(50))]
+        self.expect_oracle(tapes)
+        given = [(parent, id) for tape in tapes for id, node in enumerate(tape.nodes)
+                 for parent, *_ in node.given if not node.frozen]
+        self.assertTrue(any(parent > id for parent, id in given))
+        self.assertTrue(any(parent == id for parent, id in given))
 
     def test_integers_out_of_range_name_their_node(self):
         big = str(2**62)
