@@ -1,6 +1,6 @@
 /* Runs cases of the conformance suite through the C functions that the server is made of.
  *
- * Standard input, a word or number by blanks; README.md beside this file has an example:
+ * Standard input, words and numbers between blanks; README.md beside this file has an example:
  *   case N                                      is printed: what follows is of case N
  *   array ACCUMULATION REDUCTION NON_FINITE     begins an array, numbers of the wire
  *   node DTYPE REQUIRES_GRAD NDIM DIMENSION...  its next node
@@ -8,7 +8,8 @@
  *   list N                                      a list of contributions, which are the next N lines
  *   add NODE DTYPE NDIM DIMENSION... BYTES      its tensor in hexadecimal, - for none
  *   read                                        ends the array
- *   tape ... end                                a reverse pass: lines as tests/backward reads them
+ *   tape ACCUMULATION                           a reverse pass over the tape that the next lines are,
+ *   end                                         as tests/backward reads them, up to this one
  * Standard output: `list CODE IGNORED MESSAGE` for each list, `tape CODE MESSAGE` for each tape,
  * and at the end of both, for each slot, `slot CONTRIBUTIONS BYTES` or `slot CODE`, then `done`. */
 #include <inttypes.h>
@@ -239,7 +240,7 @@ static void run_array(struct input *in)
     end_array(&a);
 }
 
-static void run_graph(FILE *file)
+static void run_graph(FILE *file, enum accumulation accumulation)
 {
     struct graph graph = {0};
     struct grads grads = {0};
@@ -251,7 +252,7 @@ static void run_graph(FILE *file)
     if (code == CODE_OK)
         code = graph_forward(&graph, &error);
     if (code == CODE_OK)
-        code = backward_dense_from(&graph, ACCUMULATION_EXACT, &budget, &grads, &error);
+        code = backward_dense_from(&graph, accumulation, &budget, &grads, &error);
     printf("tape %d %s\n", code, error.message);
     if (code == CODE_OK) {
         print_slots(&graph.tape, &grads);
@@ -262,20 +263,20 @@ static void run_graph(FILE *file)
     graph_free(&graph);
 }
 
-/* From a line that is "tape DTYPE" to one that is "end". */
+/* The lines up to one that is "end". */
 static void run_tape(struct input *in)
 {
+    enum accumulation accumulation = (enum accumulation)number(in);
     char *text = NULL;
     size_t size = 0;
     FILE *file = open_memstream(&text, &size);
     must(file != NULL);
-    fprintf(file, "tape %s\n", word(in));
     while (next_line(in) && strcmp(in->line, "end\n") != 0)
         fputs(in->line, file);
     fclose(file);
     file = fmemopen(text, size, "r");
     must(file != NULL);
-    run_graph(file);
+    run_graph(file, accumulation);
     fclose(file);
     free(text);
 }

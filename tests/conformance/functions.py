@@ -84,9 +84,9 @@ def spoilt(case):
 # -- Tapes ----------------------------------------------------------------------------------------
 
 
-def tape_lines(graph):
+def tape_lines(graph, add):
     try:
-        return ["tape 0 "] + slot_lines(graphs.dense(graph), wire.SUM)
+        return ["tape 0 "] + slot_lines(graphs.dense(graph, add), wire.SUM)
     except Error as error:
         return [re.compile(rf"tape {error.code} .*\bnode {error.node}\b.*"), "done"]
 
@@ -105,8 +105,9 @@ def script(case):
         lines += [list_pattern(answer) for _, answer in current.lists]
         lines += slot_lines(current.grads, case.spec.reduction)
     if case.graph:
-        text += case.graph.text + "end\n"
-        lines += tape_lines(case.graph)
+        for accumulation, add in ADDITION.items():
+            text += f"tape {accumulation}\n{case.graph.text}end\n"
+            lines += tape_lines(case.graph, add)
     return text, lines
 
 

@@ -167,16 +167,16 @@ def seeds_of(graph):
     return [(id, tensor(graph, graph.nodes[id].shape, numbers)) for id, numbers in graph.seeds]
 
 
-def start(graph):
+def start(graph, add=exactly):
     """The array that the pass begins with."""
     tape = as_tape(graph)
-    return tape, model.fold_contributions(tape, model.zeros(tape), seeds_of(graph), exactly)
+    return tape, model.fold_contributions(tape, model.zeros(tape), seeds_of(graph), add)
 
 
-def dense(graph):
+def dense(graph, add=exactly):
     """backwardDenseFrom: the array, or an Error."""
-    tape, grads0 = start(graph)
-    return model.backward_dense_from(tape, grads0, exactly)
+    tape, grads0 = start(graph, add)
+    return model.backward_dense_from(tape, grads0, add)
 
 
 # -- A graph from a generator ---------------------------------------------------------------------
@@ -227,6 +227,15 @@ def given_contributions(rng, dtype, nodes):
     return tuple(gave)
 
 
+def give_to_passed(rng, dtype, nodes):
+    """Some `given` nodes contribute to themselves or to later ones, too, whose steps were taken."""
+    for id, node in enumerate(nodes):
+        if node.op == "given" and rng.random() < 0.4:
+            to, at = rng.randrange(id, len(nodes)), rng.randrange(len(node.given) + 1)
+            gave = to, nodes[to].shape, random_numbers(rng, dtype, nodes[to].shape)
+            nodes[id] = node._replace(given=node.given[:at] + (gave,) + node.given[at:])
+
+
 def add_node(rng, dtype, nodes):
     ops = ["leaf", "given", "add", "sub", "mul", "relu", "sum", "matmul", "matmul", "matmul"]
     op = rng.choice(ops + ([] if dtype == I64 else ["mse"]))
@@ -260,6 +269,7 @@ def random_graph(rng):
     ids = [len(nodes) - 1] * (rng.random() < 0.9)
     ids += [rng.randrange(len(nodes)) for _ in range(rng.choice((0, 0, 1, 2)))]
     seeds = [(id, random_numbers(rng, dtype, nodes[id].shape)) for id in ids if nodes]
+    give_to_passed(rng, dtype, nodes)
     return Graph(dtype, nodes, seeds, as_text(dtype, nodes, seeds))
 
 
@@ -315,7 +325,8 @@ def as_push(graph, sequence, tensors):
 
 def as_requests(graph):
     """The pass through a server: the seeds; then for each node from the last, its gradient is
-    pulled in the open round, and what its backward function makes of it is pushed."""
+    pulled in the open round, and what its backward function makes of it is pushed. A node to which
+    itself or an earlier one contributes is not complete then, and the pull says so."""
     tape, acc = start(graph)
     gets = counts(graph)
     yield Push((), sequence=0) if not graph.seeds else as_push(graph, 0, seeds_of(graph))
