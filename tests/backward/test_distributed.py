@@ -1,18 +1,32 @@
 """The backward pass by several processes through a real server, against the one in this process."""
 
+import atexit
 import itertools
+import os
 import random
 from collections import Counter
 
+import server
 import wire
 from case import ServerCase
 from oracle import Tape
-from programs import Crew, bits, difference, run_local, scaled, slots_of
+from programs import (
+    CALL_SECONDS,
+    WAIT_MS,
+    Crew,
+    bits,
+    difference,
+    run_local,
+    scaled,
+    slots_of,
+)
+from server import wait_until
 from tapes import long_tape, network, random_tape
 from wire import CLOSED, OK
 
 DTYPES = ("i64", "f64", "f32")
 MOMENTS = ("before", "during", "after")
+LONG_TAPE = 6000  # characters
 numbers = itertools.count(1)
 
 
@@ -42,6 +56,11 @@ class Distributed(ServerCase):
     """Each class counts what it did in a Counter of its own, `count`."""
 
     @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        atexit.register(cls.server.kill)  # what ends the tests early leaves it running
+
+    @classmethod
     def tearDownClass(cls):
         print(f"figure: {cls.__name__}: {cls.count['passes']} backward passes, by "
               f"{cls.count['workers']} processes; {cls.count['pushes']} pushes counted once, "
@@ -49,6 +68,20 @@ class Distributed(ServerCase):
               f"processes killed and restarted; {cls.count['arrived']} of {cls.count['during']} "
               f"pushes had arrived whose sender was killed while it sent", flush=True)
         super().tearDownClass()
+
+    def connect(self):
+        conn = wire.Connection(self.server.address, CALL_SECONDS)
+        self.addCleanup(conn.close)
+        return conn
+
+    def say_how_again(self, tape, *what):
+        """At once: when something hangs, unittest's own report may never be printed."""
+        build = os.path.relpath(os.path.dirname(server.BIN[0]))
+        test = self.id().split(".", 1)[1]
+        text = tape.text()
+        print(f"\nFAILED {test}: tape {tape.name} {tape.lines[1]}; {'; '.join(what)}\n"
+              f"again: GRADFOLD_TEST_SCALE={wire.SCALE:g} tests/backward/run {build} -k {test}\n"
+              f"{text if len(text) < LONG_TAPE else text[:LONG_TAPE] + ' ...'}", flush=True)
 
     def run_tape(self, tape, owners, world_size, victim=None, twice=False):
         """The crew, when it is done and everything about it is as it must be."""
@@ -62,19 +95,24 @@ class Distributed(ServerCase):
                 self.expect_verdicts(crew, counts, victim, twice)
                 self.expect_pulls(crew, tape, slots, counts, victim)
             self.count.update(passes=1, workers=world_size, pushes=sum(counts))
-        except AssertionError as problem:
-            raise AssertionError(f"{tape.name} {tape.lines[1]}, owners {owners}, victim {victim}, "
-                                 f"twice {twice}: {problem}") from problem
+        except Exception:
+            self.say_how_again(tape, f"owners {owners}", f"victim {victim}", f"twice {twice}")
+            raise
 
     def address(self):
         return f"unix:{self.server.unix}" if self.UNIX else "%s:%d" % self.server.address
 
+    def closed(self, job):
+        """The gradients of all nodes, or None: those that are complete are given before the round
+        is closed, too."""
+        reply = self.conn.call("pull", job=job, round=0, wait_ms=WAIT_MS)
+        self.assertEqual(reply.code, OK, reply.message)
+        return reply if reply.result.state == CLOSED else None
+
     def expect_sums(self, job, tape, slots, counts):
         """The dense array is the local one and the oracle's, the round closed, each push counted
         once."""
-        reply = self.conn.call("pull", job=job, round=0, wait_ms=0)
-        self.assertEqual(reply.code, OK, reply.message)
-        self.assertEqual(reply.result.state, CLOSED)
+        reply = wait_until(lambda: self.closed(job), f"the end of the round of {job}", CALL_SECONDS)
         found, at = [], 0
         for gradient, node in zip(reply.result.gradients, tape.nodes, strict=True):
             size = len(node.value) * wire.ITEM_BYTES[tape.dtype]
@@ -179,7 +217,7 @@ class OverTcp(Distributed):
                 with self.assertRaisesRegex(AssertionError, local.split()[1]):
                     crew.finish()
                 self.conn.call("close_round", job=job, round=0)
-                reply = self.conn.call("pull", job=job, round=0, nodes=[0], wait_ms=5000)
+                reply = self.conn.call("pull", job=job, round=0, nodes=[0], wait_ms=WAIT_MS)
                 self.assertEqual((reply.code, reply.result.gradients[0].contributions, reply.body),
                                  (OK, 0, bytes(16)))
 
