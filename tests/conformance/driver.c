@@ -8,7 +8,7 @@
  *   list N                                      a list of contributions, which are the next N lines
  *   add NODE DTYPE NDIM DIMENSION... BYTES      its tensor in hexadecimal, - for none
  *   read                                        ends the array
- *   tape ACCUMULATION                           a reverse pass over the tape that the next lines are,
+ *   tape ACCUMULATION                           a reverse pass over the tape that follows, in lines
  *   end                                         as tests/backward reads them, up to this one
  * Standard output: `list CODE IGNORED MESSAGE` for each list, `tape CODE MESSAGE` for each tape,
  * and at the end of both, for each slot, `slot CONTRIBUTIONS BYTES` or `slot CODE`, then `done`. */
