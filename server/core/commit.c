@@ -113,6 +113,7 @@ void push_commit(struct core *core, struct update *update, struct round *round, 
     sources_free(push->sources, push->n_sources); /* nobody looks there any more */
     push->sources = NULL;
     struct keys *keys = &round->keys;
+    /* keys_insert is proved for these. */
     must(keys->count < keys->n_buckets && keys_find(keys, push->worker, push->sequence) == NULL);
     struct key *key = keys_insert(keys, push->worker, push->sequence);
     key->print = push->print;

@@ -141,8 +141,9 @@ bool keys_reserve(struct keys *keys, uint32_t n)
     uint64_t count = (uint64_t)keys->count + n;
     if (count <= keys->n_buckets)
         return true;
-    if (keys->n_buckets == 0 && count < keys->hint)
-        count = keys->hint;
+    uint64_t hint = (uint64_t)keys->hint + keys->hint / 8; /* a few more are no reason to grow */
+    if (keys->n_buckets == 0 && count < hint)
+        count = hint;
     if (count < 2 * (uint64_t)keys->n_buckets)
         count = 2 * (uint64_t)keys->n_buckets;
     if (count < KEYS_MIN)

@@ -33,7 +33,7 @@ struct key {
 };
 
 struct keys {
-    struct key *table;  /* `count` keys, room for `capacity` */
+    struct key *table;  /* `count` keys, room for `n_buckets` */
     int32_t *newest;    /* of each bucket: 1 + the index of its newest key, or 0 */
     uint32_t n_buckets; /* as many as the table has room for keys */
     uint32_t count;
@@ -80,7 +80,10 @@ struct keys {
   @     \at(keys->count, K) <= \at(keys->count, L) &&
   @     \forall integer i; 0 <= i < \at(keys->count, K) ==>
   @         \at(keys->table[i].worker, L) == \at(keys->table[i].worker, K) &&
-  @         \at(keys->table[i].sequence, L) == \at(keys->table[i].sequence, K); */
+  @         \at(keys->table[i].sequence, L) == \at(keys->table[i].sequence, K);
+  @ // What a round begins with.
+  @ lemma no_keys{L}: \forall struct keys *keys;
+  @     keys->count == 0 && keys->n_buckets == 0 ==> keys_ok(keys); */
 
 /*@ requires \valid_read(a) && \valid_read(b);
   @ assigns \nothing;
@@ -91,7 +94,7 @@ struct keys {
   @     a->final == b->final; */
 bool key_print_equal(const struct key_print *a, const struct key_print *b);
 
-/* NULL when the key is new. Valid until the next insertion. */
+/* NULL when the key is new. Valid until room is made. */
 /*@ requires \valid_read(keys) && keys_ok(keys);
   @ assigns \result \from keys->table;
   @ ensures \result == \null <==> !keys_have(keys, worker, sequence);
@@ -107,7 +110,8 @@ struct key *keys_find(const struct keys *keys, uint32_t worker, uint64_t sequenc
   @ ensures \result ==> keys->count + n <= keys->n_buckets; */
 MUST_USE bool keys_reserve(struct keys *keys, uint32_t n);
 
-/* The key must be new, and room reserved. The print is the caller's to fill in. */
+/* The key must be new, and room reserved: neither is looked at here. The print is the caller's to
+ * fill in. */
 /*@ requires \valid(keys) && keys_ok(keys) && keys->count < keys->n_buckets;
   @ requires !keys_have(keys, worker, sequence);
   @ assigns keys->count, keys->table[keys->count], keys->newest[0 .. keys->n_buckets - 1];
