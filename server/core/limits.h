@@ -23,7 +23,7 @@ enum {
 
 /* -- A round -- */
 #define LIMIT_KEYS_PER_ROUND         (UINT32_C(1) << 22) /* accepted pushes that are remembered */
-#define LIMIT_CONTRIBUTIONS_PER_NODE UINT32_MAX
+#define LIMIT_CONTRIBUTIONS_PER_NODE UINT32_MAX          /* and what fold_read takes */
 
 /* -- A connection -- */
 enum {

@@ -137,9 +137,9 @@ uint64_t fold_blocks(uint64_t elements);
  * stack only and cannot fail.
  *
  * elements: of the node; out: the node's result in its own dtype, of which blocks [block, block +
- * n_blocks) are written; it may be one of the terms' tensors of the same dtype. n: the divisor of
- * MEAN; with n = 0 the result is +0. Returns false when an integer sum is out of the dtype's range
- * (the block's elements are then unspecified). */
+ * n_blocks) are written; it may be one of the terms' tensors of the same dtype. n: at most
+ * UINT32_MAX; the divisor of MEAN; with n = 0 the result is +0. Returns false when an integer sum
+ * is out of the dtype's range (the block's elements are then unspecified). */
 /*@ assigns ((char *)out)[..]; */
 MUST_USE bool fold_read(const struct fold_rule *rule, const struct accumulator *acc,
                         const struct terms *terms, uint64_t n, uint64_t elements, void *out,

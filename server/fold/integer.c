@@ -50,7 +50,6 @@ static bool round_out(const struct reading *r, const int64_t *low, const int64_t
 
 bool read_integers(const struct reading *r, uint64_t block, struct span span, void *out)
 {
-    must(r->divisor <= UINT32_MAX);
     int64_t low[FOLD_BLOCK] = {0};
     int64_t high[FOLD_BLOCK] = {0};
     if (r->acc != NULL) {

@@ -36,6 +36,7 @@ bool fold_read(const struct fold_rule *rule, const struct accumulator *acc,
                const struct terms *terms, uint64_t n, uint64_t elements, void *out, uint64_t block,
                uint64_t n_blocks)
 {
+    must(n <= UINT32_MAX);
     struct reading r = {
         .rule = rule,
         .acc = acc,

@@ -88,6 +88,10 @@ void sums_add(enum dtype dtype, uint64_t *low, int64_t *high, const unsigned cha
 
 uint64_t sum_divide(uint64_t high, uint64_t low, uint64_t n, uint64_t *rest)
 {
+    if (high == 0) {
+        *rest = low % n;
+        return low / n;
+    }
     uint64_t upper = high * 0x100000000 + low / 0x100000000;
     //@ assert sum128(high, low) == upper * 0x100000000 + low % 0x100000000;
     uint64_t first = upper / n;
@@ -113,8 +117,7 @@ int64_t integer_mean(int64_t high, uint64_t low, uint64_t n)
     //@ assert negative ==> sum128(high, low) == -(quotient * n) - rest;
     //@ assert !negative ==> sum128(high, low) == quotient * n + rest;
     uint64_t missing = n - rest;
-    if (rest > missing || (rest == missing && quotient % 2 != 0))
-        quotient++;
+    quotient += rest > missing || (rest == missing && quotient % 2 != 0);
     //@ assert nearest_even(\abs(sum128(high, low)), n, quotient);
     //@ assert quotient <= (negative ? 0x8000000000000000 : 0x7fffffffffffffff);
     return negative && quotient > 0 ? -1 - (int64_t)(quotient - 1) : (int64_t)quotient;

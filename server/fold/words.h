@@ -2,7 +2,6 @@
  * that is proved. */
 #pragma once
 
-#include <stdbool.h>
 #include <stdint.h>
 
 enum {
