@@ -140,7 +140,7 @@ static void copy(uint8_t *to, const uint8_t *from, size_t n)
 
 /* Room for `need` bytes of header. It grows with what came, not with what was announced, so that
  * sixteen bytes cannot claim megabytes. */
-/*@ requires \valid(reader) && frame_room(reader);
+/*@ requires \valid(reader) && frame_room(reader) && need <= reader->prefix.header_bytes;
   @ assigns reader->partial, reader->partial_capacity;
   @ ensures frame_room(reader);
   @ ensures \old(reader->partial_capacity) <= reader->partial_capacity;

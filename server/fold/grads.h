@@ -121,8 +121,7 @@ void grads_free(struct grads *grads);
 /* addGradAll tape grads c.node g, deciding in this order (DESIGN: TorchLean, Runtime Gradient
  * Accumulation Link):
  *   1. no node on the tape                      CODE_UNKNOWN_NODE
- *   2. frozen node                              success, nothing changes, even if the shape is
- * wrong
+ *   2. frozen node                              success, nothing changes, whatever the shape
  *   3. shape or dtype is not the node's         CODE_SHAPE_MISMATCH, CODE_DTYPE_MISMATCH
  *   4. no slot, or a slot of another shape      CODE_INTERNAL
  *   5. otherwise slot c.node becomes old + data, elementwise; no other slot changes
@@ -134,6 +133,9 @@ void grads_free(struct grads *grads);
   @ assigns accumulator_cells[0 .. 0x3fffffff], *error;
   @ ensures size: grads->size == \old(grads->size) && grads_valid(grads);
   @ ensures refused: !is_fine{Pre}(tape, c) ==> refused_as{Pre}(tape, c, \result);
+  @ ensures verdict: \result == CODE_OK || refused_as{Pre}(tape, c, \result) ||
+  @     (\result == CODE_RESOURCE_EXHAUSTED && is_added{Pre}(tape, c)) ||
+  @     (\result == CODE_INTERNAL && is_added{Pre}(tape, c) && !has_slot{Pre}(tape, grads, c));
   @ ensures frozen: is_ignored{Pre}(tape, c) ==> \result == CODE_OK && same_slots{Pre, Post}(grads);
   @ ensures nothing: \result != CODE_OK ==> same_slots{Pre, Post}(grads);
   @ ensures only_its_slot: unnamed_same{Pre, Post}(grads, c, 1);
