@@ -25,6 +25,11 @@ HARMLESS = (
     # What printf does with its format is not a matter of these proofs; gcc checks it.
     r"Call to function \w+ with non-static format argument",
 )
+ANNOTATION = re.compile(r"/\*@.*?\*/|//@[^\n]*(?:\n[ \t]*//@[^\n]*)*", re.DOTALL)
+COMMENT = re.compile(r"/\*(?!@).*?\*/|//(?!@)[^\n]*", re.DOTALL)
+DECLARATION = re.compile(r"\s*([A-Za-z_][^;{}()=]*?)(\w+)\(")
+# Of `} while`, the loop is at its `do`.
+LOOP = re.compile(r"\b(?:for|do|\w+_each)\b|(?<!\} )\bwhile\b")
 
 
 class Problem(Exception):
@@ -93,24 +98,70 @@ def read_line(entries, key, value, where):
         raise Problem(f"{where}: no key {key}")
 
 
+def sources():
+    """(path, text without ordinary comments) of all that may hold contracts."""
+    for path in sorted(glob.glob(os.path.join(TOP, "server", "**", "*.[ch]"), recursive=True) +
+                       glob.glob(os.path.join(TOP, "proto", "*.[ch]")) +
+                       glob.glob(os.path.join(TOP, "include", "**", "*.h"), recursive=True)):
+        with open(path, encoding="utf-8") as file:
+            yield os.path.relpath(path, TOP), COMMENT.sub(" ", file.read())
+
+
 def unlisted(entries):
-    """What server/ and proto/ have and the list does not: functions with contracts, axioms."""
+    """What the sources have and the list does not: functions with contracts (static ones under
+    their own file), axioms, and what Frama-C takes for granted because it is told to."""
     assumed = {name for entry in entries for name in entry.assume}
     listed = {name for entry in entries for name in (*entry.prove, *entry.trust)}
+    by_file = {entry.file: {*entry.prove, *entry.trust} for entry in entries}
     found = []
-    for path in sorted(glob.glob(os.path.join(TOP, "server", "**", "*.[ch]"), recursive=True) +
-                       glob.glob(os.path.join(TOP, "proto", "*.[ch]"))):
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
-        found += [f"{os.path.relpath(path, TOP)}: axiom {name} is not listed in "
-                  "tests/proof/functions"
-                  for name in re.findall(r"\baxiom (\w+)", text) if name not in assumed]
-        for match in re.finditer(r"/\*@(?:(?!\*/).)*?\b(?:ensures|assigns)\b(?:(?!\*/).)*\*/"
-                                 r"(?:\s|//[^\n]*\n|/\*(?!@)(?:(?!\*/).)*\*/)*"
-                                 r"([A-Za-z_][^;{}()=]*?)(\w+)\(", text, re.DOTALL):
-            if match[2] not in listed and match[2] not in ("for", "while"):
-                found.append(f"{os.path.relpath(path, TOP)}: {match[2]} has a contract and is not "
-                             "listed in tests/proof/functions")
+    for path, text in sources():
+        for annotation in ANNOTATION.finditer(text):
+            found += [f"{path}: axiom {name} is not listed in tests/proof/functions"
+                      for name in re.findall(r"\baxiom\s+(\w+)", annotation[0])
+                      if name not in assumed]
+            found += [f"{path}: not proved, but taken for true: {admitted}"
+                      for admitted in re.findall(r"\badmit\b[^\n]*", annotation[0])]
+            match = DECLARATION.match(text, annotation.end())
+            if not match or not re.search(r"\b(ensures|assigns)\b", annotation[0]) or \
+                    re.search(r"\bloop\b", annotation[0]):
+                continue
+            own = path.endswith(".c") and re.search(r"\bstatic\b", match[1])
+            if match[2] not in (by_file.get(path, ()) if own else listed):
+                found.append(f"{path}: {match[2]} has a contract and is not listed in "
+                             f"tests/proof/functions{', under its file' if own else ''}")
+    return found
+
+
+def body(texts, name):
+    """The first body of that name in the texts, or None."""
+    for text in texts:
+        found = re.search(rf"\b{name}\((?:[^;{{}}=]*)\)\s*\{{", text)
+        if not found:
+            continue
+        depth, end = 1, found.end()
+        while depth and end < len(text):
+            depth += {"{": 1, "}": -1}.get(text[end], 0)
+            end += 1
+        return text[found.end():end]
+    return None
+
+
+def endless(entry):
+    """Loops without a variant, and jumps: of what might not end, everything is proved."""
+    texts = dict(sources())
+    found = []
+    for name in entry.prove:
+        code = body([texts[entry.file], *(t for p, t in texts.items() if p.endswith(".h"))], name)
+        if code is None:
+            found.append(f"{name}: its body is not found")
+            continue
+        bare = re.sub(r'"(?:\\.|[^"\\])*"', '""', ANNOTATION.sub(" ", code))
+        loops = len(LOOP.findall(bare))
+        variants = len(re.findall(r"\bloop\s+variant\b", " ".join(ANNOTATION.findall(code))))
+        if loops != variants:
+            found.append(f"{name}: {loops} loops, {variants} variants")
+        if re.search(rf"\bgoto\b|\b{name}\(", bare):
+            found.append(f"{name}: jumps, or calls itself: nothing shows that it ends")
     return found
 
 
@@ -137,7 +188,8 @@ def frama_c(entry, folder, top, extra, report):
     if os.path.exists(report):
         os.remove(report)
     command = ["frama-c", "-c11", "-machdep", "gcc_x86_64",
-               "-cpp-extra-args=-Iserver -I. -Iinclude -D_GNU_SOURCE",
+               # as in a release build: must_debug (base/must.h) is nothing there
+               "-cpp-extra-args=-Iserver -I. -Iinclude -D_GNU_SOURCE -D__OPTIMIZE__",
                "-wp", "-wp-rte", "-wp-model", entry.model, "-wp-cache", "none",
                "-wp-session", os.path.join(folder, "session"), "-wp-out", report + ".wp",
                "-wp-par", str(max(2, os.cpu_count() or 2)),
@@ -186,20 +238,32 @@ def tally(counts, name, valid, total):
     sums[1] += total
 
 
-def prove(entry, folder, top=TOP, timeout=TIMEOUT_SECONDS, smoke=True):
+def counted_otherwise(report, text):
+    """Problems: Frama-C's own count of the goals is not that of its report."""
+    said = re.search(r"^\[wp\] Proved goals: +(\d+) / (\d+)", text, re.M)
+    sums = [0, 0]
+    for _, _, valid, total in goals_of(report):
+        sums = [sums[0] + valid, sums[1] + total]
+    own = [int(n) for n in said.groups()] if said else [0, 0]
+    return [] if own == sums else [f"the report has {sums[0]}/{sums[1]} goals, "
+                                   f"Frama-C says {own[0]}/{own[1]}"]
+
+
+def prove(entry, folder, top=TOP, timeout=TIMEOUT_SECONDS, smoke=True, lemmas=True):
     """The Outcome for one file of the tree `top`. Reports and logs go to `folder`."""
     outcome = Outcome()
     base = os.path.join(folder, entry.file.replace("/", "_"))
     provers = ["-wp-prover", "cvc4,z3", "-wp-timeout", str(timeout)]
     # Lemmas serve as assumptions wherever they are seen, and belong to no function: in a pass of
     # their own.
-    for kind, which in (("", ["-wp-fct", ",".join(entry.prove)]),
-                        (".lemmas", ["-wp-prop", "@lemma"])):
+    passes = [("", ["-wp-fct", ",".join(entry.prove)]), (".lemmas", ["-wp-prop", "@lemma"])]
+    for kind, which in passes if lemmas else passes[:1]:
         report, text = frama_c(entry, folder, top, provers + which, f"{base}{kind}.json")
         if report is None:
             outcome.problems.append("Frama-C gives up:\n" + "\n".join(text.splitlines()[-12:]))
             return outcome
         collect(report, outcome)
+        outcome.problems += counted_otherwise(report, text)
         outcome.longest_seconds = max(outcome.longest_seconds, longest_seconds(text))
         outcome.problems += [w for w in warnings(text, entry) if w not in outcome.problems]
     without = sorted(set(entry.prove) - outcome.contracts)
@@ -228,7 +292,7 @@ def smoke_tests(entry, folder, top, base, outcome):
     """Tries to prove false from each contract and at each branch. One prover tries: two would
     double the time, which is spent on waiting for them to give up."""
     seconds = str(SMOKE_SECONDS)
-    report, _ = frama_c(entry, folder, top,
+    report, text = frama_c(entry, folder, top,
                         ["-wp-prover", "cvc4", "-wp-timeout", seconds, "-wp-smoke-tests",
                          "-wp-smoke-timeout", seconds, "-wp-fct", ",".join(entry.prove),
                          f"-wp-prop={ONLY_SMOKE}"],
@@ -236,6 +300,7 @@ def smoke_tests(entry, folder, top, base, outcome):
     if report is None:
         outcome.problems.append("Frama-C gives up at the smoke tests")
         return
+    outcome.problems += counted_otherwise(report, text)
     for name, goal, valid, total in goals_of(report):
         if "wp_smoke" in goal:
             tally(outcome.smoke, name, valid, total)
