@@ -107,11 +107,23 @@ def sources():
             yield os.path.relpath(path, TOP), COMMENT.sub(" ", file.read())
 
 
+def unlisted_contract(path, annotation, declaration, by_file):
+    """What is wrong with the annotation, if it is a function's contract: a list."""
+    if not declaration or not re.search(r"\b(ensures|assigns)\b", annotation) or \
+            re.search(r"\bloop\b", annotation):
+        return []
+    own = path.endswith(".c") and re.search(r"\bstatic\b", declaration[1])
+    listed = by_file.get(path, set()) if own else set().union(*by_file.values())
+    if declaration[2] in listed:
+        return []
+    return [f"{path}: {declaration[2]} has a contract and is not listed in tests/proof/functions"
+            f"{', under its file' if own else ''}"]
+
+
 def unlisted(entries):
     """What the sources have and the list does not: functions with contracts (static ones under
     their own file), axioms, and what Frama-C takes for granted because it is told to."""
     assumed = {name for entry in entries for name in entry.assume}
-    listed = {name for entry in entries for name in (*entry.prove, *entry.trust)}
     by_file = {entry.file: {*entry.prove, *entry.trust} for entry in entries}
     found = []
     for path, text in sources():
@@ -121,14 +133,8 @@ def unlisted(entries):
                       if name not in assumed]
             found += [f"{path}: not proved, but taken for true: {admitted}"
                       for admitted in re.findall(r"\badmit\b[^\n]*", annotation[0])]
-            match = DECLARATION.match(text, annotation.end())
-            if not match or not re.search(r"\b(ensures|assigns)\b", annotation[0]) or \
-                    re.search(r"\bloop\b", annotation[0]):
-                continue
-            own = path.endswith(".c") and re.search(r"\bstatic\b", match[1])
-            if match[2] not in (by_file.get(path, ()) if own else listed):
-                found.append(f"{path}: {match[2]} has a contract and is not listed in "
-                             f"tests/proof/functions{', under its file' if own else ''}")
+            found += unlisted_contract(path, annotation[0],
+                                       DECLARATION.match(text, annotation.end()), by_file)
     return found
 
 
