@@ -198,7 +198,7 @@ def frama_c(entry, folder, top, extra, report):
                "-cpp-extra-args=-Iserver -I. -Iinclude -D_GNU_SOURCE -D__OPTIMIZE__",
                "-wp", "-wp-rte", "-wp-model", entry.model, "-wp-cache", "none",
                "-wp-session", os.path.join(folder, "session"), "-wp-out", report + ".wp",
-               "-wp-par", str(max(2, os.cpu_count() or 2)),
+               "-wp-par", str(2 * (os.cpu_count() or 2)),  # one or the other waits
                "-wp-report-json", report]
     if "wraps" not in entry.options:
         command.append("-warn-unsigned-overflow")
